@@ -1,0 +1,70 @@
+//! The settings of one experiment, all fixed and checked: what a point of the grid means.
+//!
+//! Nothing here reads text; `cohort`'s parser builds these values.
+
+use crate::estimate::spec::EstimatorSpec;
+use crate::train::spec::{Split, TrainingSpec};
+
+/// Settings of one experiment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// What is trained.
+    pub training: TrainingSpec,
+    /// On which splits information is measured, in the order of [`Split::ALL`], without repetition.
+    pub splits: Vec<Split>,
+    /// Which estimators measure, in the order of the cohort file, without repetition; may be empty.
+    pub estimators: Vec<EstimatorSpec>,
+    /// Added to the cohort's seed before the seeds of the repeats are derived.
+    pub seed_offset: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            training: TrainingSpec::default(),
+            splits: vec![Split::Train, Split::Test],
+            estimators: vec![EstimatorSpec::Binning { bin_width: EstimatorSpec::DEFAULT_BIN_WIDTH }],
+            seed_offset: 0,
+        }
+    }
+}
+
+/// One setting's value as a table shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ColumnValue {
+    /// A whole number.
+    Int(i64),
+    /// A real number.
+    Float(f64),
+    /// A switch.
+    Bool(bool),
+    /// A name, or a list as compact JSON.
+    Text(String),
+}
+
+impl Settings {
+    /// Every setting with its value, in the order of the table `runs`: the same keys, in the same order and of the same type, for
+    /// every experiment.
+    #[must_use]
+    pub fn columns(&self) -> Vec<(&'static str, ColumnValue)> {
+        let t = &self.training;
+        let text = |s: &str| ColumnValue::Text(s.to_owned());
+        let int = |v: u64| ColumnValue::Int(i64::try_from(v).unwrap_or(i64::MAX));
+        let list = |items: Vec<String>| ColumnValue::Text(format!("[{}]", items.join(",")));
+        vec![
+            ("dataset", text(t.dataset.name())),
+            ("split_seed", int(t.split_seed)),
+            ("architecture", list(t.architecture.iter().map(u32::to_string).collect())),
+            ("activation_fn", text(t.activation.name())),
+            ("initial_bias", ColumnValue::Float(t.initial_bias)),
+            ("optimizer", text(t.optimizer.name())),
+            ("learning_rate", ColumnValue::Float(t.learning_rate)),
+            ("batch_size", int(t.batch_size.into())),
+            ("epochs", int(t.epochs.into())),
+            ("record_initial", ColumnValue::Bool(t.schedule.record_initial)),
+            ("calculate_mi_for", list(self.splits.iter().map(|s| format!("\"{}\"", s.name())).collect())),
+            ("estimators", list(self.estimators.iter().map(|e| format!("{{\"{}\":{}}}", e.name(), e.params())).collect())),
+            ("seed_offset", int(self.seed_offset)),
+        ]
+    }
+}

@@ -1,0 +1,561 @@
+//! What is committed: positions of all records, found by walking the headers of all segments. Payloads stay on disk.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::error::{Damage, DamageKind, StoreError};
+use super::frame::{FRAME_HEADER, FrameHeader, checksum, parse_frame_header};
+use super::records::{Attempt, Kind, Measurement, Record, Training};
+use super::scan::{Scan, ScanError, Window, scan};
+use crate::grid::ids::Id;
+
+/// The committed records of a store, as of the last [`Index::refresh`].
+///
+/// A record that is committed twice counts once. Payloads are checked when they are read: one that does not check is reported by
+/// [`Index::damage`] and, unless another copy is whole, counts as absent from then on.
+#[derive(Debug)]
+pub struct Index {
+    dir: PathBuf,
+    segments: Vec<Segment>,
+    known: HashSet<PathBuf>,
+    positions: HashMap<Id, Position>,
+    /// Further copies of a record: rare.
+    copies: HashMap<Id, Vec<Position>>,
+    attempts: HashMap<Id, Vec<Id>>,
+    damage: Vec<Damage>,
+    seen: Mutex<Seen>,
+}
+
+/// A segment and how far it was walked.
+#[derive(Debug)]
+struct Segment {
+    path: PathBuf,
+    end: u64,
+    tail: Option<Damage>,
+}
+
+/// Where a frame stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Position {
+    segment: u32,
+    /// Bytes of the payload; [`super::frame::MAX_PAYLOAD`] fits.
+    length: u32,
+    /// Of the header.
+    offset: u64,
+}
+
+/// What reading has shown since the index was built.
+#[derive(Debug, Default)]
+struct Seen {
+    damaged: BTreeMap<Position, Id>,
+    /// The file read last: the records of one run mostly stand in one segment.
+    file: Option<(u32, Arc<File>)>,
+}
+
+/// A frame found by a walk, before it is merged.
+struct Found {
+    id: Id,
+    position: Position,
+    /// Of an attempt: the training that was attempted.
+    attempted: Option<Id>,
+}
+
+impl Index {
+    /// Builds the index of a directory of segments.
+    pub(super) fn open(dir: PathBuf) -> Result<Self, StoreError> {
+        let mut index = Self {
+            dir,
+            segments: Vec::new(),
+            known: HashSet::new(),
+            positions: HashMap::new(),
+            copies: HashMap::new(),
+            attempts: HashMap::new(),
+            damage: Vec::new(),
+            seen: Mutex::default(),
+        };
+        index.refresh()?;
+        Ok(index)
+    }
+
+    /// Takes in new segments and what was appended to known ones; the number of records that were not known before.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; [`StoreError::Newer`] if a segment or a record is of a later version.
+    pub fn refresh(&mut self) -> Result<usize, StoreError> {
+        let before = self.positions.len();
+        for path in self.list()? {
+            if self.known.insert(path.clone()) {
+                self.segments.push(Segment { path, end: 0, tail: None });
+            }
+        }
+        for number in 0..self.segments.len() {
+            self.walk(number)?;
+        }
+        Ok(self.positions.len() - before)
+    }
+
+    /// Whether a record with this id is committed and not known to be damaged. Does not touch the disk.
+    #[must_use]
+    pub fn contains(&self, id: Id) -> bool {
+        let seen = self.seen();
+        self.copies_of(id).any(|position| !seen.damaged.contains_key(&position))
+    }
+
+    /// Whether a record with this id is committed and its payload is whole: reads and checks it.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn verify(&self, id: Id) -> Result<bool, StoreError> {
+        Ok(self.payload(id)?.is_some())
+    }
+
+    /// The record with this id; `None` if it is not committed, or damaged in every copy.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn read(&self, id: Id) -> Result<Option<Record>, StoreError> {
+        while let Some((position, kind, payload)) = self.payload(id)? {
+            match Record::decode(kind, &payload) {
+                Ok(record) if record.id() == id => return Ok(Some(record)),
+                _ => self.note(position, id),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The training with this id, see [`Index::read`].
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn training(&self, id: Id) -> Result<Option<Training>, StoreError> {
+        Ok(self.read(id)?.and_then(|record| if let Record::Training(training) = record { Some(training) } else { None }))
+    }
+
+    /// The measurement with this id, see [`Index::read`].
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn measurement(&self, id: Id) -> Result<Option<Measurement>, StoreError> {
+        Ok(self.read(id)?.and_then(|record| if let Record::Measurement(measurement) = record { Some(measurement) } else { None }))
+    }
+
+    /// The attempts at a training, in order: the last decides about the next.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn attempts(&self, training: Id) -> Result<Vec<Attempt>, StoreError> {
+        let mut attempts = Vec::new();
+        for &id in self.attempts.get(&training).map_or(&[][..], Vec::as_slice) {
+            if let Some(Record::Attempt(attempt)) = self.read(id)? {
+                attempts.push(attempt);
+            }
+        }
+        // Two coordinators may give one number twice, and clocks jump: the id settles it.
+        attempts.sort_by(|a, b| a.number.cmp(&b.number).then(a.started.total_cmp(&b.started)).then(a.id.cmp(&b.id)));
+        Ok(attempts)
+    }
+
+    /// All that was found damaged so far, by segment and place.
+    #[must_use]
+    pub fn damage(&self) -> Vec<Damage> {
+        let seen = self.seen();
+        let read = seen.damaged.iter().map(|(position, &id)| Damage {
+            segment: self.segments[position.segment as usize].path.clone(),
+            offset: position.offset,
+            kind: DamageKind::Record { id },
+        });
+        let tails = self.segments.iter().filter_map(|segment| segment.tail.clone());
+        let mut all: Vec<Damage> = self.damage.iter().cloned().chain(read).chain(tails).collect();
+        all.sort_by(|a, b| (&a.segment, a.offset).cmp(&(&b.segment, b.offset)));
+        all
+    }
+
+    /// The segments of the directory, by name.
+    fn list(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let failed = |source| StoreError::Io { action: "list the segments in", path: self.dir.clone(), source };
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(&self.dir).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_some_and(|extension| extension == "seg") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        Ok(paths)
+    }
+
+    /// Walks what is new in a segment and merges it. Opens the file even if it seems unchanged: on a network file system only `open` asks
+    /// the server for the length, `stat` may answer from a cache.
+    fn walk(&mut self, number: usize) -> Result<(), StoreError> {
+        let Segment { path, end, .. } = &self.segments[number];
+        let failed = |source| StoreError::Io { action: "read segment", path: path.clone(), source };
+        let file = File::open(path).map_err(failed)?;
+        let mut found = Vec::new();
+        let mut bad = Vec::new();
+        // More segments than u32 counts do not fit a directory.
+        let segment = u32::try_from(number).unwrap_or(u32::MAX);
+        let walked = scan(&file, *end, |header, offset, window| {
+            let position = Position { segment, length: u32::try_from(header.length).unwrap_or(u32::MAX), offset };
+            match attempted(header, offset, window)? {
+                Attempted::Damaged => bad.push((offset, DamageKind::Record { id: header.id })),
+                Attempted::Training(id) => found.push(Found { id: header.id, position, attempted: Some(id) }),
+                Attempted::NotAnAttempt => found.push(Found { id: header.id, position, attempted: None }),
+            }
+            Ok(())
+        });
+        let Scan { end, damage, tail } = walked.map_err(|error| match error {
+            ScanError::Io(source) => failed(source),
+            ScanError::Newer { offset, what, found, supported } => StoreError::Newer { path: path.clone(), offset, what, found, supported },
+        })?;
+        let named = |(offset, kind)| Damage { segment: path.clone(), offset, kind };
+        let tail = tail.map(named);
+        self.damage.extend(damage.into_iter().chain(bad).map(named));
+        self.segments[number].end = end;
+        self.segments[number].tail = tail;
+        self.merge(found);
+        Ok(())
+    }
+
+    fn merge(&mut self, found: Vec<Found>) {
+        for Found { id, position, attempted } in found {
+            if self.positions.contains_key(&id) {
+                self.copies.entry(id).or_default().push(position);
+                continue;
+            }
+            self.positions.insert(id, position);
+            if let Some(training) = attempted {
+                self.attempts.entry(training).or_default().push(id);
+            }
+        }
+    }
+
+    fn copies_of(&self, id: Id) -> impl Iterator<Item = Position> {
+        let further = self.copies.get(&id).map_or(&[][..], Vec::as_slice);
+        self.positions.get(&id).into_iter().chain(further).copied()
+    }
+
+    /// The first whole copy of a record: where it stands, its kind and its payload.
+    fn payload(&self, id: Id) -> Result<Option<(Position, Kind, Vec<u8>)>, StoreError> {
+        for position in self.copies_of(id) {
+            if self.seen().damaged.contains_key(&position) {
+                continue;
+            }
+            let frame = self.frame(position)?;
+            match whole_frame(&frame, id) {
+                Some((kind, payload)) => return Ok(Some((position, kind, payload.to_vec()))),
+                None => self.note(position, id),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The bytes of a frame; fewer if the file was cut since it was walked.
+    fn frame(&self, position: Position) -> Result<Vec<u8>, StoreError> {
+        let path = &self.segments[position.segment as usize].path;
+        let failed = |source| StoreError::Io { action: "read segment", path: path.clone(), source };
+        let file = self.open_segment(position.segment, path).map_err(failed)?;
+        let mut bytes = vec![0; FRAME_HEADER + position.length as usize];
+        match file.read_exact_at(&mut bytes, position.offset) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => bytes.clear(),
+            result => result.map_err(failed)?,
+        }
+        Ok(bytes)
+    }
+
+    fn open_segment(&self, segment: u32, path: &Path) -> io::Result<Arc<File>> {
+        if let Some((number, file)) = &self.seen().file
+            && *number == segment
+        {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(File::open(path)?);
+        self.seen().file = Some((segment, Arc::clone(&file)));
+        Ok(file)
+    }
+
+    fn note(&self, position: Position, id: Id) {
+        self.seen().damaged.insert(position, id);
+    }
+
+    /// Each change of it is one statement, so a panic elsewhere while it was locked does no harm.
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a frame says about attempts.
+enum Attempted {
+    NotAnAttempt,
+    Training(Id),
+    Damaged,
+}
+
+/// Attempts are found by their training, which only the payload names; they are small, so they are read and checked in the walk.
+fn attempted(header: &FrameHeader, offset: u64, window: &mut Window<'_>) -> io::Result<Attempted> {
+    if header.kind != Kind::Attempt.code() {
+        return Ok(Attempted::NotAnAttempt);
+    }
+    let length = usize::try_from(header.length).unwrap_or(usize::MAX);
+    let payload = window.at(offset + FRAME_HEADER as u64, length)?;
+    if checksum(payload) != header.payload_checksum {
+        return Ok(Attempted::Damaged);
+    }
+    Ok(match Record::decode(Kind::Attempt, payload) {
+        Ok(Record::Attempt(attempt)) if attempt.id == header.id => Attempted::Training(attempt.training),
+        _ => Attempted::Damaged,
+    })
+}
+
+/// Kind and payload of a frame that is whole and has this id.
+fn whole_frame(frame: &[u8], id: Id) -> Option<(Kind, &[u8])> {
+    let header = parse_frame_header(frame)?;
+    let payload = &frame[FRAME_HEADER..];
+    let whole = header.id == id && header.length == payload.len() as u64 && header.payload_checksum == checksum(payload);
+    if whole { Some((Kind::of_code(header.kind)?, payload)) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::Store;
+    use super::super::frame::{SEGMENT_HEADER, frame_header, segment_header};
+    use super::super::records::samples::{record, small};
+    use super::super::records::{AttemptStatus, Kind};
+    use super::*;
+
+    fn frame_of(record: &Record) -> Vec<u8> {
+        let payload = record.encode().unwrap();
+        let header = frame_header(record.kind().code(), record.kind().schema(), record.id(), &payload);
+        [&header[..], &payload].concat()
+    }
+
+    /// The bytes of a segment, and where each record begins and ends.
+    fn segment_of(records: &[Record]) -> (Vec<u8>, Vec<(usize, usize)>) {
+        let mut bytes = segment_header().to_vec();
+        let mut places = Vec::new();
+        for record in records {
+            let start = bytes.len();
+            bytes.extend(frame_of(record));
+            places.push((start, bytes.len()));
+        }
+        (bytes, places)
+    }
+
+    fn attempt(n: u8, number: u32) -> Record {
+        Record::Attempt(Attempt {
+            id: Id([n; 16]),
+            training: Id([0xAA; 16]),
+            number,
+            status: AttemptStatus::Lost,
+            error: Some("node went down".into()),
+            host: "h".into(),
+            launcher: "local".into(),
+            started: 1.5,
+            seconds: 2.5,
+            version: "0".into(),
+            commit: "c".into(),
+            isa: "avx2".into(),
+            gemm: "own".into(),
+        })
+    }
+
+    fn five() -> Vec<Record> {
+        vec![small(1), small(2), attempt(3, 1), small(7), small(5)]
+    }
+
+    /// An index over one file of these bytes.
+    fn index_of(dir: &Path, bytes: &[u8]) -> Result<Index, StoreError> {
+        fs::write(dir.join("a.seg"), bytes).unwrap();
+        Index::open(dir.to_path_buf())
+    }
+
+    /// Which of the records are found; a wrong record fails at once.
+    fn found(index: &Index, records: &[Record]) -> Vec<bool> {
+        let read = |record: &Record| match index.read(record.id()).unwrap() {
+            Some(found) => {
+                assert_eq!(&found, record);
+                assert!(index.contains(record.id()) && index.verify(record.id()).unwrap());
+                true
+            }
+            None => {
+                assert!(!index.contains(record.id()));
+                false
+            }
+        };
+        records.iter().map(read).collect()
+    }
+
+    #[test]
+    fn a_cut_anywhere_leaves_the_whole_frames_before_it_and_is_no_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let (bytes, places) = segment_of(&five());
+        for cut in 0..=bytes.len() {
+            let index = index_of(dir.path(), &bytes[..cut]).unwrap();
+            let whole: Vec<bool> = places.iter().map(|&(_, end)| end <= cut).collect();
+            assert_eq!(found(&index, &five()), whole, "cut at {cut}");
+            assert!(index.damage().is_empty(), "cut at {cut}: {:?}", index.damage());
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_costs_one_record_at_most_and_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = five();
+        let (bytes, places) = segment_of(&records);
+        for byte in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[byte] ^= 1 << (byte % 8);
+            let index = index_of(dir.path(), &flipped).unwrap();
+            let hit: Vec<bool> = places.iter().map(|&(start, end)| !(start..end).contains(&byte)).collect();
+            assert_eq!(found(&index, &records), hit, "byte {byte}");
+
+            let damage = index.damage();
+            assert_eq!(damage.len(), 1, "byte {byte}: {damage:?}");
+            let Some(n) = hit.iter().position(|whole| !whole) else {
+                assert_eq!(damage[0].kind, DamageKind::SegmentHeader);
+                continue;
+            };
+            let (start, end) = places[n];
+            let expected = if byte < start + FRAME_HEADER {
+                DamageKind::Unreadable { bytes: (end - start) as u64 }
+            } else {
+                DamageKind::Record { id: records[n].id() }
+            };
+            assert_eq!((damage[0].offset, damage[0].kind), (start as u64, expected), "byte {byte}");
+            assert!(damage[0].to_string().contains("a.seg"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_records_are_read_back(records in proptest::collection::vec(record(), 1..6)) {
+            let dir = tempfile::tempdir().unwrap();
+            let mut records = records;
+            records.dedup_by_key(|r| r.id());
+            let index = index_of(dir.path(), &segment_of(&records).0).unwrap();
+            prop_assert!(found(&index, &records).iter().all(|&found| found));
+        }
+
+        #[test]
+        fn garbage_between_frames_is_stepped_over(garbage in proptest::collection::vec(any::<u8>(), 1..300), at in 0..6_usize) {
+            let dir = tempfile::tempdir().unwrap();
+            let (mut bytes, places) = segment_of(&five());
+            let place = places.get(at).map_or(bytes.len(), |&(start, _)| start);
+            bytes.splice(place..place, garbage);
+            let index = index_of(dir.path(), &bytes).unwrap();
+            prop_assert_eq!(found(&index, &five()), [true; 5]);
+        }
+    }
+
+    #[test]
+    fn a_damaged_place_longer_than_the_buffer_is_stepped_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let big = |fill: f32| {
+            let snapshots = Some(super::super::records::Snapshots { parameters: vec![vec![fill; 20_000]] });
+            let (epochs, metrics, gradients) = (vec![0], Vec::new(), Vec::new());
+            Record::Training(Training { id: Id([fill as u8; 16]), seed: 1, epochs, metrics, gradients, snapshots })
+        };
+        let records = [big(1.0), big(2.0), small(3)];
+        let (mut bytes, places) = segment_of(&records);
+        bytes[places[1].0 + 9] ^= 4;
+        let index = index_of(dir.path(), &bytes).unwrap();
+        assert_eq!(found(&index, &records), [true, false, true]);
+    }
+
+    #[test]
+    fn a_second_copy_stands_in_for_a_damaged_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut bytes, places) = segment_of(&five());
+        bytes[places[1].1 - 1] ^= 1;
+        let mut index = index_of(dir.path(), &bytes).unwrap();
+        assert!(index.contains(small(2).id()), "payloads are not checked before they are read");
+        assert_eq!(found(&index, &five()), [true, false, true, true, true]);
+        fs::write(dir.path().join("b.seg"), segment_of(&five()[1..3]).0).unwrap();
+        assert_eq!(index.refresh().unwrap(), 0);
+        assert_eq!(found(&index, &five()), [true; 5]);
+        assert_eq!(index.attempts(Id([0xAA; 16])).unwrap().len(), 1, "an attempt committed twice counts once");
+        assert_eq!(index.damage().len(), 1);
+    }
+
+    #[test]
+    fn refresh_takes_in_what_grew_and_what_is_new() {
+        let dir = tempfile::tempdir().unwrap();
+        let (bytes, places) = segment_of(&five());
+        let cut = places[2].1 + FRAME_HEADER + 1;
+        let mut index = index_of(dir.path(), &bytes[..cut]).unwrap();
+        assert_eq!(found(&index, &five()), [true, true, true, false, false]);
+        fs::write(dir.path().join("a.seg"), &bytes).unwrap();
+        fs::write(dir.path().join("b.seg"), segment_of(&[small(8), small(1)]).0).unwrap();
+        fs::write(dir.path().join("note.txt"), "not a segment").unwrap();
+        assert_eq!(index.refresh().unwrap(), 3);
+        assert_eq!(index.refresh().unwrap(), 0);
+        assert_eq!(found(&index, &five()), [true; 5]);
+        assert!(index.contains(small(8).id()));
+    }
+
+    #[test]
+    fn a_tail_that_becomes_whole_is_no_longer_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let (bytes, places) = segment_of(&five());
+        let mut late = bytes.clone();
+        late[places[4].0..places[4].0 + 8].fill(0);
+        let mut index = index_of(dir.path(), &late).unwrap();
+        assert_eq!(index.damage().len(), 1);
+        fs::write(dir.path().join("a.seg"), &bytes).unwrap();
+        assert_eq!(index.refresh().unwrap(), 1);
+        assert!(index.damage().is_empty());
+    }
+
+    #[test]
+    fn zeros_behind_a_crash_are_no_damage_and_foreign_files_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut bytes, _) = segment_of(&five());
+        bytes.extend([0; 40_000]);
+        let index = index_of(dir.path(), &bytes).unwrap();
+        assert_eq!((found(&index, &five()), index.damage()), (vec![true; 5], Vec::new()));
+        assert!(index_of(dir.path(), &[0; 5000]).unwrap().damage().is_empty());
+        let index = index_of(dir.path(), "experiment,run\n".repeat(3000).as_bytes()).unwrap();
+        assert_eq!(index.damage()[0].kind, DamageKind::Foreign);
+    }
+
+    #[test]
+    fn later_versions_are_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let payload = small(1).encode().unwrap();
+        for (kind, schema, what) in [(2, 2, "record schema"), (9, 1, "record kind")] {
+            let mut bytes = segment_of(&[small(1)]).0;
+            bytes.extend(frame_header(kind, schema, Id([9; 16]), &payload));
+            bytes.extend(&payload);
+            let error = index_of(dir.path(), &bytes).unwrap_err().to_string();
+            assert!(error.contains("a.seg") && error.contains(what), "{error}");
+        }
+        assert_eq!(Kind::Attempt.code(), 3, "the newest kind, see check_version");
+        assert_eq!(SEGMENT_HEADER, 24);
+    }
+
+    #[test]
+    fn attempts_are_found_by_training_and_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = index_of(dir.path(), &segment_of(&[attempt(9, 2), attempt(4, 1), attempt(5, 2)]).0).unwrap();
+        let order: Vec<Id> = index.attempts(Id([0xAA; 16])).unwrap().iter().map(|a| a.id).collect();
+        assert_eq!(order, [Id([4; 16]), Id([5; 16]), Id([9; 16])]);
+        assert!(index.attempts(Id([1; 16])).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_store_is_opened_or_named_as_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("results");
+        let error = Store::open_existing(&root).unwrap_err();
+        assert!(matches!(error, StoreError::Missing { .. }) && error.to_string().contains("results"));
+        assert!(!root.exists());
+        let store = Store::open(&root).unwrap();
+        store.writer(|_| ()).unwrap().append(&small(1)).unwrap();
+        assert!(Store::open_existing(&root).unwrap().index().unwrap().contains(small(1).id()));
+    }
+}

@@ -1,0 +1,127 @@
+//! The store: committed records on a local or shared file system, many writers on many hosts, no server.
+//!
+//! Here live the byte format of segments, the commit protocol, the index of what is committed, the records, and the result tables (the
+//! only place that knows Parquet). What may not live here: kernels, statistics, decisions about what to run.
+//!
+//! ```text
+//! STORE/.infoplane/segments/NAME.seg    one writing process each: header, then frames, appended only
+//! STORE/COHORT-NAME/*.parquet           tables, materialised from records; may be deleted at any time
+//! ```
+//!
+//! # The commit protocol, and the failure each step guards against
+//!
+//! 1. *A segment a process, created with `O_EXCL` under a random name.* Two writers, on any hosts, never share a file, so no lock is
+//!    needed and no append can interleave with another. A process that restarts never appends behind its own torn tail.
+//! 2. *A record is one frame*: a header with its own checksum (kind, version, id, length, checksum of the payload), then the payload.
+//!    A torn write leaves a header that does not check or a payload beyond the end of the file: a reader sees the frame as absent.
+//!    A flipped bit in a payload is found by its checksum, the record is named and skipped by its length; a flipped bit in a header
+//!    is named and the reader looks for the next header that checks.
+//! 3. *All records that wait are written with one write and one `fdatasync`* as soon as the disk is idle (group commit: a record waits
+//!    for the write under way, never for a timer). Only after that the writer tells that they are committed; a crash before loses
+//!    records that nobody was told of.
+//! 4. *A new segment's file and directory are synced before its first record counts.* Otherwise a power loss could drop the directory's
+//!    entry, and with it records that were told to be committed. The directories above are synced when they are made.
+//! 5. *The first failed write or sync poisons the writer*: every later append fails. After a failed `fsync` the kernel may have dropped
+//!    the dirty pages, so trying again could report success for lost data; and after a short write (full disk) the tail is torn. A new
+//!    writer starts a new segment.
+//! 6. *Readers trust only what checks.* A frame may be seen before its `fdatasync` has returned. That is harmless: ids are hashes of what
+//!    the records mean, so if a crash takes the frame away the record is simply missing and is computed again, to the same bytes. The same
+//!    holds for a network file system that shows a file late: what is not seen is computed again, and counts once.
+//! 7. *Tables appear by temporary name, sync of the file, rename, sync of the directory*: a reader of a table sees the old or the new one.
+//!
+//! The frame's header has a fencing number (0 today) for leases. Payloads are verified when they are read, not when the index is built:
+//! trainings hold their snapshots, so verifying all would read gigabytes at every start. [`Index::verify`] does it for chosen ids.
+//!
+//! # Versions
+//! A segment of a newer format, or a record of a newer schema, is an error that names it: using the rest could hide finished work. To change
+//! a record's fields, add a version in `records`, keep decoding the older ones, and leave written segments as they are.
+//!
+//! Reading order: `records`, `frame`, `scan`, `disk`, `writer`, `index`, `tables`.
+
+mod disk;
+mod error;
+mod frame;
+mod index;
+pub mod records;
+mod scan;
+pub mod tables;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use disk::{Disk, DiskFile, OsDisk};
+pub use error::{Damage, DamageKind, StoreError, WriteError};
+pub use index::Index;
+pub use writer::Writer;
+
+/// A results directory.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+    disk: Arc<dyn Disk>,
+}
+
+impl Store {
+    /// Opens the store at `root`, making what is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if a directory cannot be made.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        Self::open_on(Arc::new(OsDisk), root)
+    }
+
+    /// As [`Store::open`], on a given disk: the seam for tests that fail chosen writes.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if a directory cannot be made.
+    pub fn open_on(disk: Arc<dyn Disk>, root: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let store = Self { root: root.into(), disk };
+        let segments = store.segments();
+        disk::make_directories(&*store.disk, &segments)
+            .map_err(|source| StoreError::Io { action: "make the store's directory", path: segments, source })?;
+        Ok(store)
+    }
+
+    /// Opens the store at `root` without writing anything.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if there is none.
+    pub fn open_existing(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let store = Self { root: root.into(), disk: Arc::new(OsDisk) };
+        if store.segments().is_dir() { Ok(store) } else { Err(StoreError::Missing { path: store.root }) }
+    }
+
+    /// The directory that was opened.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the tables and figures of a cohort stand. Not made here.
+    #[must_use]
+    pub fn cohort_dir(&self, cohort: &str) -> PathBuf {
+        self.root.join(cohort)
+    }
+
+    /// What is committed in this store now.
+    ///
+    /// # Errors
+    /// See [`Index::refresh`].
+    pub fn index(&self) -> Result<Index, StoreError> {
+        Index::open(self.segments())
+    }
+
+    /// A writer with a segment of its own. `on_commit` is called on the writer's thread after every group: with the sequence number up to
+    /// which all is committed, or with the error that ended the writer. It must not call the writer.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the writer's thread cannot be started.
+    pub fn writer(&self, on_commit: impl FnMut(Result<u64, WriteError>) + Send + 'static) -> Result<Writer, StoreError> {
+        Writer::start(Arc::clone(&self.disk), self.segments(), Box::new(on_commit))
+    }
+
+    fn segments(&self) -> PathBuf {
+        self.root.join(".infoplane").join("segments")
+    }
+}

@@ -1,0 +1,133 @@
+//! The softmax readout with categorical cross-entropy: probabilities, deltas, loss and accuracy.
+
+use crate::math::functions;
+use crate::math::simd::{Block, Isa, Kernel, LANES, Simd};
+
+/// Turns logits ([class][block], `stride` blocks a class) into probabilities, over `nb` blocks.
+pub fn softmax(isa: Isa, logits: &mut [Block], stride: usize, nb: usize) {
+    isa.dispatch(Softmax { logits, stride, nb });
+}
+
+/// Turns probabilities into the loss's derivative by the logits, (p − target) · weight; `weight` is 1/batch on examples, 0 on padding.
+///
+/// # Panics
+/// If the slices do not have `nb` blocks a class.
+pub fn delta(isa: Isa, probabilities: &mut [Block], targets: &[Block], weight: &[Block], stride: usize, nb: usize) {
+    assert!(probabilities.len() == targets.len() && weight.len() >= nb);
+    isa.dispatch(Delta { probabilities, targets, weight, stride, nb });
+}
+
+struct Softmax<'a> {
+    logits: &'a mut [Block],
+    stride: usize,
+    nb: usize,
+}
+
+impl Kernel for Softmax<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for b in 0..self.nb {
+            let mut top = s.splat(f32::NEG_INFINITY);
+            for row in self.logits.chunks(self.stride) {
+                top = s.max(top, s.load(&row[b]));
+            }
+            let mut sum = s.zero();
+            for row in self.logits.chunks_mut(self.stride) {
+                let e = functions::exp(s, s.sub(s.load(&row[b]), top));
+                sum = s.add(sum, e);
+                s.store(&mut row[b], e);
+            }
+            for row in self.logits.chunks_mut(self.stride) {
+                let p = s.div(s.load(&row[b]), sum);
+                s.store(&mut row[b], p);
+            }
+        }
+    }
+}
+
+struct Delta<'a> {
+    probabilities: &'a mut [Block],
+    targets: &'a [Block],
+    weight: &'a [Block],
+    stride: usize,
+    nb: usize,
+}
+
+impl Kernel for Delta<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for (p, t) in self.probabilities.chunks_mut(self.stride).zip(self.targets.chunks(self.stride)) {
+            for b in 0..self.nb {
+                let d = s.mul(s.sub(s.load(&p[b]), s.load(&t[b])), s.load(&self.weight[b]));
+                s.store(&mut p[b], d);
+            }
+        }
+    }
+}
+
+/// Cross-entropy and hits, summed over examples.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Score {
+    /// Σ −ln p(label), nats.
+    pub loss: f64,
+    /// Examples whose first largest logit is the label's.
+    pub correct: u64,
+}
+
+impl Score {
+    /// Adds the examples whose labels are given; logits as in [`softmax`], read from their first block on. The loss is exact in the
+    /// logits (log-sum-exp), so a probability that rounds to 0 costs what it should; it is not finite only where a logit is not.
+    pub fn add(&mut self, logits: &[Block], stride: usize, labels: &[u32]) {
+        for (e, &label) in labels.iter().enumerate() {
+            let z = |class: usize| logits[class * stride + e / LANES].0[e % LANES];
+            let n_classes = logits.len().div_ceil(stride);
+            let (mut best, mut top) = (0, z(0));
+            for class in 1..n_classes {
+                if z(class) > top {
+                    (best, top) = (class, z(class));
+                }
+            }
+            let sum: f64 = (0..n_classes).map(|c| if c == best { 1.0 } else { libm::exp(f64::from(z(c)) - f64::from(top)) }).sum();
+            self.loss += libm::log(sum) - (f64::from(z(label as usize)) - f64::from(top));
+            self.correct += u64::from(best == label as usize);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn softmax_sums_to_one_and_survives_large_logits() {
+        for isa in Isa::available() {
+            let mut z = [Block([1000.0; 16]), Block([-1000.0; 16]), Block([999.0; 16])];
+            softmax(isa, &mut z, 1, 1);
+            let e = libm::exp(-1.0);
+            for l in 0..16 {
+                assert!((f64::from(z[0].0[l]) - 1.0 / (1.0 + e)).abs() < 1e-6);
+                assert!((f64::from(z[2].0[l]) - e / (1.0 + e)).abs() < 1e-6);
+                assert!(z[1].0[l] < 1e-37);
+            }
+        }
+    }
+
+    #[test]
+    fn loss_of_a_certain_mistake_is_the_logit_difference() {
+        let mut score = Score::default();
+        let logits = [Block([300.0; 16]), Block([0.0; 16])];
+        score.add(&logits, 1, &[1, 0]);
+        assert_eq!(score.correct, 1);
+        assert!((score.loss - 300.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn ties_go_to_the_first_class() {
+        let mut score = Score::default();
+        score.add(&[Block([1.0; 16]), Block([1.0; 16])], 1, &[0, 1]);
+        assert_eq!(score.correct, 1);
+        assert!((score.loss - 2.0 * std::f64::consts::LN_2).abs() < 1e-12);
+    }
+}
