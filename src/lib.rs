@@ -1,6 +1,38 @@
-//! infoplane
-pub mod cohort { #![allow(missing_docs)] pub mod settings; }
-pub mod grid;
+//! `infoplane`: how information flows through a network while it learns, at the scale of a cluster.
+//!
+//! A cohort in TOML becomes a grid of experiments; every training runs once, is measured by any number of estimators, and leaves Parquet
+//! tables and figures. The modules, in the order in which data walks:
+//!
+//! ```text
+//! cohort.toml ─ cohort (parse, check) ─ grid (experiments, runs) ─ plan (tasks = grid − store)
+//!       ─ launch (local) ─ worker: train → record → estimate ─ store (records, committed atomically; tables)
+//!       ─ aggregate (mean, median, sd, sem, CI over runs) ─ plot
+//! ```
+//!
+//! | room | holds | may import |
+//! | --- | --- | --- |
+//! | [`math`] | SIMD lanes, vector functions, random streams | nothing of ours |
+//! | [`train`] | data sets, layers, optimizers, the step; pure | `math` |
+//! | [`estimate`] | estimators of mutual information; pure | `math` |
+//! | [`cohort`] | TOML → checked cohort; errors with line, column, key | `train`, `estimate` (their checked types) |
+//! | [`grid`] | cohort → experiments → runs → tasks; ids, seeds; pure | `cohort`, `train`, `estimate` |
+//! | [`store`] | records, atomic commit, index, tables; knows Parquet | `grid`, `cohort`, `train` |
+//! | [`launch`] | where tasks run; no kernels | `grid` |
+//! | [`worker`] | executes one task: joins kernels to the store | `launch` (messages), `store`, `grid`, `train`, `estimate`, `math` |
+//! | [`aggregate`] | statistics over runs, tables of a cohort | `store`, `grid`, `cohort`, `train`, `estimate` |
+//! | [`plot`] | figures from numbers | nothing of ours |
+//! | [`cli`] | one file per subcommand | everything |
+//!
+//! `math`, `train`, `estimate`, `grid` do no I/O, read no clock and no environment. A test (`tests/architecture.rs`) holds these rules.
+
+pub mod aggregate;
+pub mod cli;
+pub mod cohort;
 pub mod estimate;
+pub mod grid;
+pub mod launch;
 pub mod math;
+pub mod plot;
+pub mod store;
 pub mod train;
+pub mod worker;

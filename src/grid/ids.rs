@@ -3,11 +3,13 @@
 //! Canonical text: `key=value` lines in key order; settings at their default are left out, so that a setting added later
 //! leaves older ids as they are. Changing a default therefore changes meaning and takes a new `TRAINING_VERSION`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
+use crate::cohort::settings::Settings;
 use crate::estimate::spec::EstimatorSpec;
+use crate::train::schedule::Schedule;
 use crate::train::spec::{Split, TRAINING_VERSION, TrainingSpec};
 
 /// Id of a training or a measurement: the first 128 bits of a BLAKE3 hash, printed as 32 hexadecimal digits.
@@ -38,6 +40,12 @@ impl Id {
         Self(id)
     }
 
+    /// Id of something that means nothing but itself, from a text that never comes again.
+    #[must_use]
+    pub fn fresh(text: &str) -> Self {
+        Self::of("infoplane fresh", text)
+    }
+
     /// Id of a training: its settings, its seed, the content of its data and the version of the training semantics.
     #[must_use]
     pub fn training(spec: &TrainingSpec, seed: u64, data: &str) -> Self {
@@ -56,28 +64,57 @@ impl Id {
         );
         Self::of("infoplane measurement", &text)
     }
+
+    /// What an experiment means, whatever the order in which its splits and estimators are written. Two points of a grid with one
+    /// meaning are one experiment. Never stored.
+    #[must_use]
+    pub fn meaning(settings: &Settings) -> Self {
+        let Settings { training, splits, estimators, seed_offset } = settings;
+        let mut measures: Vec<_> = estimators.iter().map(|e| format!("estimator={} {}\n", e.name(), e.params())).collect();
+        measures.sort_unstable();
+        let mut text = canonical(training);
+        let _ = write!(text, "dataset={}\nseed_offset={seed_offset}\n{}", training.dataset.name(), measures.concat());
+        let mut splits = splits.clone();
+        splits.sort_unstable();
+        splits.iter().for_each(|split| text.extend(["split=", split.name(), "\n"]));
+        Self::of("infoplane experiment", &text)
+    }
 }
 
 /// Canonical text of the settings that influence the weights, data set apart (its content stands for it).
 fn canonical(spec: &TrainingSpec) -> String {
     let default = TrainingSpec::default();
-    let mut lines = Vec::new();
-    let mut put = |key: &str, value: String, default: String| {
-        if value != default {
-            lines.push(format!("{key}={value}\n"));
+    // Taken apart, so that a new setting cannot be forgotten here.
+    let TrainingSpec {
+        dataset: _,
+        split_seed,
+        architecture,
+        activation,
+        initial_bias,
+        optimizer,
+        learning_rate,
+        batch_size,
+        epochs,
+        schedule: Schedule { record_initial },
+    } = spec;
+    let mut text = String::new();
+    let mut put = |key: &str, value: &dyn fmt::Display, is_default: bool| {
+        if !is_default {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{key}={value}");
         }
     };
-    put("activation_fn", spec.activation.name().into(), default.activation.name().into());
-    put("architecture", format!("{:?}", spec.architecture), format!("{:?}", default.architecture));
-    put("batch_size", spec.batch_size.to_string(), default.batch_size.to_string());
-    put("epochs", spec.epochs.to_string(), default.epochs.to_string());
-    // `+ 0.0` lets −0 and 0 have one text; the engine computes the same with both.
-    put("initial_bias", (spec.initial_bias + 0.0).to_string(), default.initial_bias.to_string());
-    put("learning_rate", spec.learning_rate.to_string(), default.learning_rate.to_string());
-    put("optimizer", spec.optimizer.name().into(), default.optimizer.name().into());
-    put("record_initial", spec.schedule.record_initial.to_string(), default.schedule.record_initial.to_string());
-    put("split_seed", spec.split_seed.to_string(), default.split_seed.to_string());
-    lines.concat()
+    put("activation_fn", &activation.name(), *activation == default.activation);
+    put("architecture", &format_args!("{architecture:?}"), *architecture == default.architecture);
+    put("batch_size", batch_size, *batch_size == default.batch_size);
+    put("epochs", epochs, *epochs == default.epochs);
+    // −0 equals 0 and is left out, too; the engine computes the same with both.
+    put("initial_bias", initial_bias, *initial_bias == default.initial_bias);
+    put("learning_rate", learning_rate, *learning_rate == default.learning_rate);
+    put("optimizer", &optimizer.name(), *optimizer == default.optimizer);
+    put("record_initial", record_initial, *record_initial == default.schedule.record_initial);
+    put("split_seed", split_seed, *split_seed == default.split_seed);
+    text
 }
 
 /// Seed of repeat `repeat`: a hash of the cohort's seed (offset included) and the repeat, below 2^53 so that every reader of the
@@ -93,11 +130,33 @@ pub fn run_seed(seed: u64, repeat: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::spec::{Activation, DatasetName, Optimizer};
+
+    /// A training that is at no default.
+    fn nowhere_default() -> TrainingSpec {
+        TrainingSpec {
+            dataset: DatasetName::Harmonics,
+            split_seed: 3,
+            architecture: vec![4, 2],
+            activation: Activation::Relu,
+            initial_bias: -0.25,
+            optimizer: Optimizer::Sgd,
+            learning_rate: 1e-3,
+            batch_size: 16,
+            epochs: 300,
+            schedule: Schedule { record_initial: true },
+        }
+    }
 
     #[test]
     fn ids_are_stable() {
         // Pinned: a change here makes every store in the field train again.
         let id = Id::training(&TrainingSpec::default(), 7, "data");
+        assert_eq!(id.to_string(), "5b685df6b12fc9a7d866b921db5f0ec7");
+        let upper = EstimatorSpec::Upper { noise_variance: 1e-3 };
+        assert_eq!(Id::measurement(id, &upper, Split::Full).to_string(), "7ebcf12e853ea236032c96e3d8dbd94e");
+        assert_eq!(Id::training(&nowhere_default(), 7, "data").to_string(), "ea75750802650b772c9afbd9ceccb8cb");
+        assert_eq!(run_seed(0, 0), 661_571_414_399_924);
         assert_eq!(id, Id::training(&TrainingSpec { initial_bias: -0.0, ..TrainingSpec::default() }, 7, "data"));
         assert_ne!(id, Id::training(&TrainingSpec::default(), 8, "data"));
         assert_ne!(id, Id::training(&TrainingSpec::default(), 7, "other"));

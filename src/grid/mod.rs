@@ -1,10 +1,17 @@
 //! Cohort → experiments → runs → tasks; ids and seeds. Pure: no I/O, no clock.
 //!
-//! Reading order: `ids` (what a name means), `expand` (points of the grid), `plan` (what is still missing).
+//! Reading order: `ids` (what a name means), `expand` (points of the grid), `plan` (what is still missing), `cost` (what that takes).
 
+pub mod cost;
+pub mod expand;
 pub mod ids;
+pub mod plan;
+
+pub use expand::{ExpandError, expand};
+pub use plan::{Counts, Measure, Plan, Task, plan};
 
 use crate::cohort::settings::Settings;
+use ids::Id;
 
 /// One point of the grid: all settings fixed, repeated `n_runs` times.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,3 +36,36 @@ pub struct Grid {
     /// Points left out because they mean what an earlier point means: (label kept, label left out).
     pub duplicates: Vec<(String, String)>,
 }
+
+/// One repeat of one experiment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Index of the experiment in the grid.
+    pub experiment: usize,
+    /// Which repeat, from 0.
+    pub repeat: u32,
+    /// Its seed, below 2^53.
+    pub seed: u64,
+    /// The training that it needs; runs that differ only in how they are measured share one.
+    pub training: Id,
+}
+
+impl Grid {
+    /// All runs, in the order of the tables: by experiment, then by repeat. `data` is the fingerprint of the data's content.
+    pub fn runs(&self, data: &str) -> impl Iterator<Item = Run> {
+        (0..self.experiments.len())
+            .flat_map(move |experiment| (0..self.n_runs).map(move |repeat| self.run(experiment, repeat, data)))
+    }
+
+    /// One repeat of the experiment at index `experiment`, which must be one of the grid's.
+    #[must_use]
+    pub fn run(&self, experiment: usize, repeat: u32, data: &str) -> Run {
+        let settings = &self.experiments[experiment].settings;
+        // Both are below 2^53, so the sum cannot overflow.
+        let seed = ids::run_seed(self.seed + settings.seed_offset, repeat);
+        Run { experiment, repeat, seed, training: Id::training(&settings.training, seed, data) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -83,6 +83,10 @@ pub trait Simd: Copy {
     fn select_gt(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
     /// 2^n for a vector of whole numbers in −126 ..= 127
     fn pow2(self, n: Self::V) -> Self::V;
+    /// a · 2^n, where `shifted` = n + 1.5·2^23 for a whole number n, and a and the result are normal numbers.
+    ///
+    /// A sum with 1.5·2^23 is how a value is rounded to a whole number by one addition; n then stands in the sum's low bits.
+    fn scale_pow2(self, a: Self::V, shifted: Self::V) -> Self::V;
     /// Sum over the lanes in the fixed order ((l, l+8), (l, l+4), (l, l+2), (l, l+1)).
     fn sum(self, a: Self::V) -> f32;
     /// The 16 × 16 transpose of sixteen blocks: lane l of result r is lane r of input l.
@@ -195,6 +199,11 @@ impl Simd for Portable {
     fn pow2(self, n: Block) -> Block {
         // Whole numbers −126 ..= 127 by contract; the exponent field is n + 127.
         Self::map(n, |n| f32::from_bits(((n as i32 + 127) as u32) << 23))
+    }
+    #[inline(always)]
+    fn scale_pow2(self, a: Block, shifted: Block) -> Block {
+        // The low 9 bits of 1.5·2^23 are 0: the shift leaves n alone, in the place of the exponent.
+        Self::map2(a, shifted, |a, n| f32::from_bits(a.to_bits().wrapping_add(n.to_bits() << 23)))
     }
     #[inline(always)]
     fn sum(self, a: Block) -> f32 {
@@ -364,6 +373,15 @@ mod x86 {
             })
         }
         #[inline(always)]
+        fn scale_pow2(self, a: Pair, shifted: Pair) -> Pair {
+            token_op!({
+                let half = |a, n| {
+                    _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32::<23>(_mm256_castps_si256(n))))
+                };
+                (half(a.0, shifted.0), half(a.1, shifted.1))
+            })
+        }
+        #[inline(always)]
         fn sum(self, a: Pair) -> f32 {
             token_op!(sum8(_mm256_add_ps(a.0, a.1)))
         }
@@ -489,6 +507,13 @@ mod x86 {
             ))))
         }
         #[inline(always)]
+        fn scale_pow2(self, a: __m512, shifted: __m512) -> __m512 {
+            token_op!(_mm512_castsi512_ps(_mm512_add_epi32(
+                _mm512_castps_si512(a),
+                _mm512_slli_epi32::<23>(_mm512_castps_si512(shifted))
+            )))
+        }
+        #[inline(always)]
         fn transpose(self, from: [&Block; 16]) -> [__m512; 16] {
             let mut a = [self.zero(); 16];
             for (to, block) in a.iter_mut().zip(from) {
@@ -602,6 +627,7 @@ mod tests {
                 s.copysign(a, b),
                 s.select_gt(a, b, c, a),
                 s.pow2(small),
+                s.scale_pow2(s.splat(0.75), s.add(small, s.splat(12_582_912.0))),
             ];
             let mut out = vec![s.sum(a).to_bits()];
             for v in vectors {

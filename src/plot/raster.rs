@@ -1,7 +1,5 @@
 //! SVG to PNG: the only place that knows the rasteriser and the font.
 
-use std::num::NonZeroU32;
-
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 use thiserror::Error;
@@ -18,7 +16,9 @@ pub enum RasterError {
     #[error("cannot read the figure's SVG; expected a document as the figures of this program write it")]
     Svg(#[source] resvg::usvg::Error),
     /// The picture would have no pixels or there is no memory for it.
-    #[error("cannot draw a picture of {width} × {height} points at {scale} pixels a point; expected a scale above 0 and at least one pixel")]
+    #[error(
+        "cannot draw a picture of {width} × {height} points at {scale} pixels a point; expected a scale above 0 and at least one pixel"
+    )]
     Size {
         /// Width of the sheet in points.
         width: f32,
@@ -34,7 +34,7 @@ pub enum RasterError {
 
 /// Draws an SVG with `scale` pixels a point (1/72 inch) and returns the bytes of a PNG file that knows its printed size.
 ///
-/// A sheet that would have more than 64 million pixels is drawn with fewer pixels a point, so that a figure of a thousand panels still comes
+/// A sheet that would have more than 64 million pixels is drawn with fewer pixels a point, so that a figure of many panels still comes
 /// out. The only font is DejaVu Sans, carried by the program: the picture is the same on every machine.
 ///
 /// # Errors
@@ -47,16 +47,21 @@ pub fn png(svg: &str, scale: f32) -> Result<Vec<u8>, RasterError> {
     let tree = Tree::from_str(svg, &options).map_err(RasterError::Svg)?;
 
     let (width, height) = (tree.size().width(), tree.size().height());
-    let bounded = scale.min((MAX_PIXELS / (width * height)).sqrt());
     let size = || RasterError::Size { width, height, scale };
-    // A cast of NaN or of a negative number is 0.
-    let pixels = |points: f32| NonZeroU32::new((points * bounded).round() as u32);
-    let (columns, rows) = pixels(width).zip(pixels(height)).filter(|_| scale.is_finite()).ok_or_else(size)?;
-    let mut pixmap = Pixmap::new(columns.get(), rows.get()).ok_or_else(size)?;
+    let (bounded, columns, rows) = pixels(width, height, scale).ok_or_else(size)?;
+    let mut pixmap = Pixmap::new(columns, rows).ok_or_else(size)?;
     resvg::render(&tree, Transform::from_scale(bounded, bounded), &mut pixmap.as_mut());
     let mut bytes = pixmap.encode_png().map_err(|e| RasterError::Encode(e.to_string()))?;
     declare_resolution(&mut bytes, bounded);
     Ok(bytes)
+}
+
+/// The scale that keeps a sheet below [`MAX_PIXELS`] and the pixels (columns, rows) at it; `None` if there would be none.
+fn pixels(width: f32, height: f32, scale: f32) -> Option<(f32, u32, u32)> {
+    let bounded = scale.min((MAX_PIXELS / (width * height)).sqrt());
+    // A cast of NaN or of a negative number is 0.
+    let [columns, rows] = [width, height].map(|points| (points * bounded).round() as u32);
+    (scale.is_finite() && columns > 0 && rows > 0).then_some((bounded, columns, rows))
 }
 
 /// Length of a PNG's signature and header chunk, which are always the same.
@@ -76,7 +81,9 @@ fn declare_resolution(png: &mut Vec<u8>, scale: f32) {
 
 /// The checksum of PNG chunks (ISO 3309, reflected polynomial 0xEDB88320).
 fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |sum, &byte| (0..8).fold(sum ^ u32::from(byte), |s, _| (s >> 1) ^ (0xedb8_8320 & (s & 1).wrapping_neg())))
+    !bytes
+        .iter()
+        .fold(!0, |sum, &byte| (0..8).fold(sum ^ u32::from(byte), |s, _| (s >> 1) ^ (0xedb8_8320 & (s & 1).wrapping_neg())))
 }
 
 #[cfg(test)]
@@ -104,9 +111,10 @@ mod tests {
 
     #[test]
     fn a_huge_sheet_gets_fewer_dots() {
-        let huge = SQUARE.replace("width='36pt' height='18pt'", "width='9000pt' height='4500pt'");
-        let picture = Pixmap::decode_png(&png(&huge, 1.5).unwrap()).unwrap();
-        assert!((0.9..=1.0).contains(&(picture.width() as f32 * picture.height() as f32 / MAX_PIXELS)));
+        let (scale, columns, rows) = pixels(9000.0, 4500.0, 4.0).unwrap();
+        assert!(scale < 1.3 && columns.abs_diff(2 * rows) <= 1);
+        assert!((0.99..1.001).contains(&(columns as f32 * rows as f32 / MAX_PIXELS)));
+        assert_eq!(pixels(100.0, 50.0, 4.0), Some((4.0, 400, 200)));
     }
 
     #[test]

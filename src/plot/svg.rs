@@ -154,7 +154,8 @@ impl Scene {
             Anchor::End => " text-anchor=\"end\"",
         };
         let (x, y, size) = (Length(x), Length(y), Length(style.size));
-        let place = if style.upwards { format!("transform=\"translate({x} {y}) rotate(-90)\"") } else { format!("x=\"{x}\" y=\"{y}\"") };
+        let place =
+            if style.upwards { format!("transform=\"translate({x} {y}) rotate(-90)\"") } else { format!("x=\"{x}\" y=\"{y}\"") };
         self.put(format_args!("<text {place} font-size=\"{size}\" fill=\"{}\"{anchor}>{}</text>\n", style.colour, Escaped(text)));
     }
 
@@ -220,7 +221,7 @@ impl Display for Escaped<'_> {
 
 #[cfg(test)]
 mod tests {
-    use resvg::usvg::roxmltree::Document;
+    use resvg::usvg::roxmltree::{Document, Node};
 
     use super::*;
 
@@ -236,7 +237,7 @@ mod tests {
         let document = Document::parse(&svg).unwrap();
         assert!(document.descendants().all(|n| n.tag_name().name() != "script"));
         let shown = hostile.replace(['\u{0}', '\u{1b}'], "\u{fffd}");
-        let texts: Vec<_> = document.descendants().filter_map(|n| n.is_text().then(|| n.text().unwrap_or("").trim())).collect();
+        let texts: Vec<_> = document.descendants().filter(Node::is_text).map(|n| n.text().unwrap_or("").trim()).collect();
         assert_eq!(texts.iter().filter(|t| **t == shown).count(), 3, "{texts:?}");
     }
 

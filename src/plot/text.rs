@@ -5,13 +5,13 @@
 
 /// Advances of the characters U+0020 to U+007E in 1/2048 of the font size.
 const ASCII: [u16; 95] = [
-    651, 821, 942, 1716, 1303, 1946, 1597, 563, 799, 799, 1024, 1716, 651, 739, 651, 690, 1303, 1303, 1303, 1303, 1303, 1303, 1303, 1303,
-    1303, 1303, 690, 690, 1716, 1716, 1716, 1087, 2048, 1401, 1405, 1430, 1577, 1294, 1178, 1587, 1540, 604, 604, 1343, 1141, 1767, 1532,
-    1612, 1235, 1612, 1423, 1300, 1251, 1499, 1401, 2025, 1403, 1251, 1403, 799, 690, 799, 1716, 1024, 1024, 1255, 1300, 1126, 1300, 1260,
-    721, 1300, 1298, 569, 569, 1186, 569, 1995, 1298, 1253, 1300, 1300, 842, 1067, 803, 1298, 1212, 1675, 1212, 1212, 1075, 1303, 690, 1303,
-    1716,
+    651, 821, 942, 1716, 1303, 1946, 1597, 563, 799, 799, 1024, 1716, 651, 739, 651, 690, 1303, 1303, 1303, 1303, 1303, 1303,
+    1303, 1303, 1303, 1303, 690, 690, 1716, 1716, 1716, 1087, 2048, 1401, 1405, 1430, 1577, 1294, 1178, 1587, 1540, 604, 604,
+    1343, 1141, 1767, 1532, 1612, 1235, 1612, 1423, 1300, 1251, 1499, 1401, 2025, 1403, 1251, 1403, 799, 690, 799, 1716, 1024,
+    1024, 1255, 1300, 1126, 1300, 1260, 721, 1300, 1298, 569, 569, 1186, 569, 1995, 1298, 1253, 1300, 1300, 842, 1067, 803, 1298,
+    1212, 1675, 1212, 1212, 1075, 1303, 690, 1303, 1716,
 ];
-/// Advance of Latin, Greek and Cyrillic letters beyond ASCII: none but a few ligatures is wider.
+/// Advance of the Latin, Greek and Cyrillic letters beyond ASCII: none is wider.
 const LETTER: f64 = 1.1;
 /// Advance of anything else: the font's widest sign.
 const WIDEST: f64 = 1.74;
@@ -22,7 +22,7 @@ fn advance(c: char) -> f64 {
     match (ascii, c) {
         (Some(&units), _) => f64::from(units) / 2048.0,
         (None, '·') => 651.0 / 2048.0,
-        (None, '\u{a0}'..='\u{24f}' | '\u{370}'..='\u{4ff}' | '…') => LETTER,
+        (None, '\u{a0}'..='\u{17f}' | '\u{370}'..='\u{45f}' | '…') => LETTER,
         _ => WIDEST,
     }
 }
@@ -55,6 +55,29 @@ pub fn wrap(text: &str, size: f64, max_width: f64, max_lines: usize) -> Vec<Stri
     lines
 }
 
+/// [`wrap`] with lines of about equal length, for centred text: as narrow as they can be without one more line.
+pub fn wrap_balanced(text: &str, size: f64, max_width: f64, max_lines: usize) -> Vec<String> {
+    let widest = wrap(text, size, max_width, usize::MAX);
+    if widest.len() > max_lines {
+        return wrap(text, size, max_width, max_lines);
+    }
+    let narrower = (10..20).map(|part| wrap(text, size, max_width * f64::from(part) / 20.0, usize::MAX));
+    narrower.into_iter().find(|lines| lines.len() == widest.len()).unwrap_or(widest)
+}
+
+/// Breaks a text between its parts, which `separator` joins; a part too wide for a line is broken as by [`wrap`].
+pub fn wrap_parts(text: &str, separator: &str, size: f64, max_width: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in text.split(separator).filter(|part| !part.trim().is_empty()) {
+        let longer = lines.last().map(|line| format!("{line}{separator}{part}")).filter(|line| width(line, size) <= max_width);
+        match (lines.last_mut(), longer) {
+            (Some(line), Some(longer)) => *line = longer,
+            _ => lines.extend(wrap(part, size, max_width, usize::MAX)),
+        }
+    }
+    lines
+}
+
 /// Bytes of the longest prefix that fits into `max_width`; at least one character.
 fn fitting(text: &str, max_width: f64, size: f64) -> usize {
     let mut used = 0.0;
@@ -74,7 +97,7 @@ fn break_at(text: &str, fit: usize) -> usize {
         return fit;
     }
     let head = &text[..fit];
-    let joint = |c: char| matches!(c, '=' | '_' | '-' | '/' | ',' | ':' | ';' | '.');
+    let joint = |c: char| matches!(c, '=' | '_' | '-' | '/' | ',' | ':' | ';');
     head.rfind(' ').or_else(|| head.rfind(joint).map(|i| i + 1)).unwrap_or(fit)
 }
 
@@ -105,7 +128,9 @@ mod tests {
             let (ours, theirs) = (width(&text, 10.0), drawn(&text, 10.0));
             assert!((ours - theirs).abs() < 10.0, "{c}: {ours} {theirs}");
         }
-        for text in ["I(X;T) in bits", "binning, bin_width 0.07 · test accuracy 0.968 · n = 5", "activation_fn=relu, max_norm=0.8"] {
+        for text in
+            ["I(X;T) in bits", "binning, bin_width 0.07 · test accuracy 0.968 · n = 5", "activation_fn=relu, max_norm=0.8"]
+        {
             let (ours, theirs) = (width(text, 10.0), drawn(text, 10.0));
             assert!(theirs <= ours + 0.1 && ours < theirs * 1.05, "{text}: {ours} {theirs}");
         }
@@ -121,6 +146,14 @@ mod tests {
         assert_eq!(wrap("aaaa", 10.0, width("aa", 10.0), 9), ["aa", "aa"]);
         assert_eq!(wrap("one two three four", 10.0, width("one two", 10.0), 2).last().map(|l| l.ends_with('…')), Some(true));
         assert!(wrap(" \n ", 10.0, 50.0, 3).is_empty());
+        let room = width("binning, bin_width 0.07 · accuracy", 10.0);
+        assert_eq!(
+            wrap_parts("binning, bin_width 0.07 · accuracy 0.9 · n = 5", " · ", 10.0, room),
+            ["binning, bin_width 0.07", "accuracy 0.9 · n = 5"]
+        );
+        assert!(wrap_parts("", " · ", 10.0, room).is_empty());
+        assert_eq!(wrap_balanced("one two three four", 10.0, width("one two three", 10.0), 3), ["one two", "three four"]);
+        assert_eq!(wrap_balanced("one two three four", 10.0, width("one two", 10.0), 1), ["one t…"]);
     }
 
     proptest! {
@@ -140,6 +173,11 @@ mod tests {
             let lines = wrap(&text, 7.0, max, count);
             prop_assert!(lines.len() <= count);
             for line in &lines {
+                prop_assert!(width(line, 7.0) <= max, "{line:?}");
+            }
+            let balanced = wrap_balanced(&text, 7.0, max, count);
+            prop_assert_eq!(balanced.len(), lines.len());
+            for line in balanced.iter().chain(&wrap_parts(&text, " = ", 7.0, max)) {
                 prop_assert!(width(line, 7.0) <= max, "{line:?}");
             }
         }

@@ -39,7 +39,11 @@ impl Axis {
     /// The text at a tick.
     pub fn label(&self, tick: f64) -> String {
         // Far from 1 every digit of a plain number would be a zero.
-        if self.decimals > 5 || self.high().max(-self.low()) >= 1e7 { format!("{tick:e}") } else { format!("{tick:.*}", self.decimals) }
+        if self.decimals > 5 || self.high().max(-self.low()) >= 1e7 {
+            format!("{tick:e}")
+        } else {
+            format!("{tick:.*}", self.decimals)
+        }
     }
 
     /// The ticks that get a label when only `max` labels fit: every k-th from zero or the first, k as small as possible.
@@ -117,7 +121,7 @@ mod tests {
         assert_eq!(axis.labelled(7), axis.ticks);
         assert_eq!(axis.labelled(4), [0.0, 4.0, 8.0, 12.0]);
         assert_eq!(axis.labelled(3), [0.0, 6.0, 12.0]);
-        assert_eq!(axis.labelled(2), [0.0, 12.0]);
+        assert_eq!(axis.labelled(2), [0.0, 8.0]);
         assert_eq!(axis.labelled(0), [0.0, 12.0]);
     }
 

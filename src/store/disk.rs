@@ -28,7 +28,7 @@ pub trait Disk: Debug + Send + Sync {
 }
 
 /// A file being written.
-pub trait DiskFile: Write + Send {
+pub trait DiskFile: Debug + Write + Send {
     /// Makes the content durable, and the length needed to read it.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ pub trait DiskFile: Write + Send {
     /// As `fsync(2)`.
     fn sync_all(&self) -> io::Result<()>;
 
-    /// Marks the file as being written, for as long as it is open, so that [`remove_abandoned`] leaves it alone. `false` if it had been
+    /// Marks the file as being written, for as long as it is open, so that a process that tidies up leaves it alone. `false` if it had been
     /// removed before the mark was there. A file system without locks is no error: there, abandoned files stay.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl DiskFile for File {
     }
 
     fn hold(&self) -> io::Result<bool> {
-        // Refused where there are no locks, and while `remove_abandoned` looks at the file: then it is about to go.
+        // Locked by another: `remove_abandoned` looks at the file, and it is about to go. Any other refusal: there are no locks here.
         let locked = self.try_lock();
         let removed = matches!(locked, Err(fs::TryLockError::WouldBlock)) || self.metadata()?.nlink() == 0;
         Ok(!removed)
@@ -104,11 +104,29 @@ pub fn make_directories(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
     disk.sync_dir(parent)
 }
 
+/// Writes a small file so that a reader, after any crash, sees the old content or the new: temporary name, sync, rename, sync of the directory.
+///
+/// # Errors
+/// Those of the file system; the old content stays.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
+    let temporary = unique_path(dir, ".", ".tmp")?;
+    let mut file = OsDisk.create_new(&temporary)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| OsDisk.rename(&temporary, path));
+    if written.is_err() {
+        // What is left of a failed write is only room.
+        let _ = fs::remove_file(&temporary);
+    }
+    written?;
+    OsDisk.sync_dir(dir)
+}
+
 /// Removes the files of `dir` that end in `suffix` and that no process holds: what a killed process left. Never an error: it is only room.
 pub fn remove_abandoned(dir: &Path, suffix: &str) {
     let Ok(entries) = fs::read_dir(dir) else { return };
     for path in entries.flatten().map(|entry| entry.path()) {
-        let named = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with('.') && name.ends_with(suffix));
+        let named =
+            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with('.') && name.ends_with(suffix));
         if named
             && let Ok(file) = File::open(&path)
             && file.try_lock().is_ok()
@@ -141,6 +159,7 @@ pub mod faulty {
         fail_at: usize,
     }
 
+    #[derive(Debug)]
     struct FaultyFile {
         file: Box<dyn DiskFile>,
         disk: FaultyDisk,

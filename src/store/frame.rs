@@ -159,7 +159,7 @@ mod tests {
         let hex: String = header.iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(
             hex,
-            "PIN"
+            "f769708e020001000303030303030303030303030303030300000000000000000700000000000000ec90915fa26ab01218bb0fd1f3b2b3b4"
         );
         assert_eq!(parse_segment_header(&segment_header()), SegmentHeader::Valid);
     }

@@ -209,7 +209,9 @@ impl Index {
         });
         let Scan { end, damage, tail } = walked.map_err(|error| match error {
             ScanError::Io(source) => failed(source),
-            ScanError::Newer { offset, what, found, supported } => StoreError::Newer { path: path.clone(), offset, what, found, supported },
+            ScanError::Newer { offset, what, found, supported } => {
+                StoreError::Newer { path: path.clone(), offset, what, found, supported }
+            }
         })?;
         let named = |(offset, kind)| Damage { segment: path.clone(), offset, kind };
         let tail = tail.map(named);

@@ -50,7 +50,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use disk::{Disk, DiskFile, OsDisk};
+pub use disk::{Disk, DiskFile, OsDisk, replace_file};
 pub use error::{Damage, DamageKind, StoreError, WriteError};
 pub use index::Index;
 pub use writer::Writer;
@@ -78,8 +78,11 @@ impl Store {
     pub fn open_on(disk: Arc<dyn Disk>, root: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let store = Self { root: root.into(), disk };
         let segments = store.segments();
-        disk::make_directories(&*store.disk, &segments)
-            .map_err(|source| StoreError::Io { action: "make the store's directory", path: segments, source })?;
+        disk::make_directories(&*store.disk, &segments).map_err(|source| StoreError::Io {
+            action: "make the store's directory",
+            path: segments,
+            source,
+        })?;
         Ok(store)
     }
 

@@ -276,8 +276,12 @@ pub mod samples {
     }
 
     fn training() -> impl Strategy<Value = Record> {
-        let metric =
-            (any::<i64>(), split(), number(), number()).prop_map(|(epoch, split, loss, accuracy)| MetricRow { epoch, split, loss, accuracy });
+        let metric = (any::<i64>(), split(), number(), number()).prop_map(|(epoch, split, loss, accuracy)| MetricRow {
+            epoch,
+            split,
+            loss,
+            accuracy,
+        });
         let gradient = (any::<i64>(), split(), any::<u32>(), number(), number(), option::of(number()), number()).prop_map(
             |(epoch, split, layer, mean, std, snr, weight_norm)| GradientRow { epoch, split, layer, mean, std, snr, weight_norm },
         );
@@ -291,17 +295,14 @@ pub mod samples {
     }
 
     fn measurement() -> impl Strategy<Value = Record> {
-        let row = (any::<i64>(), any::<u32>(), option::of(number()), option::of(number())).prop_map(|(epoch, layer, i_xt, i_ty)| MeasureRow {
-            epoch,
-            layer,
-            i_xt,
-            i_ty,
-        });
+        let row = (any::<i64>(), any::<u32>(), option::of(number()), option::of(number()))
+            .prop_map(|(epoch, layer, i_xt, i_ty)| MeasureRow { epoch, layer, i_xt, i_ty });
         (id(), id(), vec(row, 0..8)).prop_map(|(id, training, rows)| Record::Measurement(Measurement { id, training, rows }))
     }
 
     fn attempt() -> impl Strategy<Value = Record> {
-        let status = prop::sample::select(vec![AttemptStatus::Ok, AttemptStatus::Failed, AttemptStatus::Lost, AttemptStatus::Oom]);
+        let status =
+            prop::sample::select(vec![AttemptStatus::Ok, AttemptStatus::Failed, AttemptStatus::Lost, AttemptStatus::Oom]);
         let words = (".*", ".*", "[a-z0-9 ]*", "[a-z0-9]*");
         (id(), id(), any::<u32>(), status, option::of(".*"), words, number(), number()).prop_map(
             |(id, training, number, status, error, (host, launcher, version, commit), started, seconds)| {
@@ -333,7 +334,9 @@ pub mod samples {
     /// A small measurement whose content is a function of `n`.
     #[must_use]
     pub fn small(n: u8) -> Record {
-        let rows = (0..u32::from(n % 4)).map(|layer| MeasureRow { epoch: n.into(), layer, i_xt: Some(f64::from(n)), i_ty: None }).collect();
+        let rows = (0..u32::from(n % 4))
+            .map(|layer| MeasureRow { epoch: n.into(), layer, i_xt: Some(f64::from(n)), i_ty: None })
+            .collect();
         Record::Measurement(Measurement { id: Id([n; 16]), training: Id([0xAA; 16]), rows })
     }
 }

@@ -6,7 +6,8 @@ use std::os::unix::fs::FileExt;
 
 use super::error::DamageKind;
 use super::frame::{
-    FORMAT, FRAME_HEADER, FRAME_MAGIC, FrameHeader, SEGMENT_HEADER, SegmentHeader, parse_frame_header, parse_segment_header, segment_header,
+    FORMAT, FRAME_HEADER, FRAME_MAGIC, FrameHeader, SEGMENT_HEADER, SegmentHeader, parse_frame_header, parse_segment_header,
+    segment_header,
 };
 use super::records::Kind;
 
@@ -156,7 +157,9 @@ fn enter(window: &mut Window<'_>, scan: &mut Scan) -> Result<bool, ScanError> {
     let bytes = window.at(0, SEGMENT_HEADER)?;
     match parse_segment_header(bytes) {
         SegmentHeader::Valid => {}
-        SegmentHeader::Newer(found) => return Err(ScanError::Newer { offset: 0, what: "segment format", found, supported: FORMAT }),
+        SegmentHeader::Newer(found) => {
+            return Err(ScanError::Newer { offset: 0, what: "segment format", found, supported: FORMAT });
+        }
         SegmentHeader::Invalid if segment_header().starts_with(bytes) => return Ok(false), // Torn at once.
         SegmentHeader::Invalid => {
             if window.next_frame(SEGMENT_HEADER as u64)?.is_none() {
@@ -189,7 +192,12 @@ fn skip_damage(window: &mut Window<'_>, scan: &mut Scan) -> io::Result<bool> {
 /// Refuses records that this program does not understand: the header checks, so it is no damage.
 fn check_version(header: &FrameHeader, offset: u64) -> Result<(), ScanError> {
     let Some(kind) = Kind::of_code(header.kind) else {
-        return Err(ScanError::Newer { offset, what: "record kind", found: header.kind.into(), supported: Kind::Attempt.code().into() });
+        return Err(ScanError::Newer {
+            offset,
+            what: "record kind",
+            found: header.kind.into(),
+            supported: Kind::Attempt.code().into(),
+        });
     };
     if header.schema > kind.schema() {
         return Err(ScanError::Newer {

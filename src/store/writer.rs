@@ -1,6 +1,5 @@
 //! Appends records to this process's segment, and commits all that wait with one write and one sync (group commit).
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -151,15 +150,10 @@ struct Committer {
     on_commit: OnCommit,
 }
 
+#[derive(Debug)]
 struct Segment {
     path: PathBuf,
     file: Box<dyn DiskFile>,
-}
-
-impl fmt::Debug for Committer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Committer").field("dir", &self.dir).finish_non_exhaustive()
-    }
 }
 
 impl Committer {
@@ -188,7 +182,8 @@ impl Committer {
         }
         let path = unique_path(&self.dir, "", ".seg").map_err(|error| ("choose a name in", error))?;
         let mut file = self.disk.create_new(&path).map_err(|error| ("create a segment in", error))?;
-        file.write_all(&[&segment_header(), frames].concat()).map_err(|error| ("write the first records to a segment in", error))?;
+        file.write_all(&[&segment_header(), frames].concat())
+            .map_err(|error| ("write the first records to a segment in", error))?;
         file.sync_all().map_err(|error| ("sync a new segment in", error))?;
         self.disk.sync_dir(&self.dir).map_err(|error| ("sync", error))?;
         self.segment = Some(Segment { path, file });
@@ -200,7 +195,11 @@ impl Drop for Committer {
     /// A panic in the callback must not leave `flush` waiting for ever.
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.shared.fail("go on after a panic of the commit callback with", self.dir.clone(), io::Error::other("panic in callback"));
+            self.shared.fail(
+                "go on after a panic of the commit callback with",
+                self.dir.clone(),
+                io::Error::other("panic in callback"),
+            );
         }
     }
 }

@@ -1,0 +1,139 @@
+//! Speed of the estimators: ns a row or a pair, and the share of the machine's arithmetic peak, for every instruction set.
+//!
+//! `cargo bench --bench estimators`. The roofline table comes first, then criterion's statistics of the same calls.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use infoplane::estimate::{Classes, Estimator, EstimatorSpec, Sample, Scratch};
+use infoplane::math::exec::Exec;
+use infoplane::math::rng::{Purpose, Stream};
+use infoplane::math::simd::{Block, Isa, Kernel, LANES, Simd};
+use ndarray::Array2;
+
+const SPECS: [EstimatorSpec; 3] = [
+    EstimatorSpec::Binning { bin_width: EstimatorSpec::DEFAULT_BIN_WIDTH },
+    EstimatorSpec::Upper { noise_variance: EstimatorSpec::DEFAULT_NOISE_VARIANCE },
+    EstimatorSpec::Lower { noise_variance: EstimatorSpec::DEFAULT_NOISE_VARIANCE },
+];
+/// Units and examples: the standard network's first and last hidden layer on all of the harmonics data, a wide layer, a large sample.
+const SHAPES: [(usize, usize); 4] = [(10, 4096), (3, 4096), (128, 4096), (10, 20_000)];
+
+/// Activations like those of a tanh layer that has learnt: uniform in (−1, 1), half of them driven into saturation; two classes.
+fn layer(units: usize, examples: usize) -> (Array2<f32>, Classes) {
+    let mut stream = Stream::new(1, Purpose::Init, 0);
+    let values = Array2::from_shape_simple_fn((units, examples), || {
+        let value = stream.uniform() * 4.0 - 2.0;
+        value.clamp(-1.0, 1.0) as f32
+    });
+    let labels: Vec<u32> = (0..examples).map(|_| stream.below(2)).collect();
+    (values, Classes::new(&labels))
+}
+
+/// Independent multiply-adds, as many as hide their latency, `rounds` times.
+struct Peak {
+    rounds: usize,
+}
+
+impl Peak {
+    const CHAINS: usize = 12;
+}
+
+impl Kernel for Peak {
+    type Output = f32;
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> f32 {
+        let factor = s.load(black_box(&Block([0.999; LANES])));
+        let mut chains = [s.splat(1.0); Self::CHAINS];
+        for _ in 0..self.rounds {
+            for chain in &mut chains {
+                *chain = s.mul_add(*chain, factor, factor);
+            }
+        }
+        chains.into_iter().map(|chain| s.sum(chain)).sum()
+    }
+}
+
+/// Least time of `work`, in seconds, over calls that take about a fifth of a second together.
+fn least(mut work: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    let mut best = f64::INFINITY;
+    while start.elapsed().as_secs_f64() < 0.2 || best == f64::INFINITY {
+        let call = Instant::now();
+        work();
+        best = best.min(call.elapsed().as_secs_f64());
+    }
+    best
+}
+
+/// Multiply-adds of this instruction set in GFLOP/s, each counted as two.
+fn peak(isa: Isa) -> f64 {
+    let rounds = 20_000;
+    let seconds = least(|| {
+        black_box(isa.dispatch(Peak { rounds }));
+    });
+    2.0 * (rounds * Peak::CHAINS * LANES) as f64 / seconds / 1e9
+}
+
+/// Floating-point operations of a kernel value and its two sums: difference, square and sum per unit; for the exponential a
+/// minimum, six multiply-adds and a half, and the scaling.
+fn operations_per_pair(units: usize) -> f64 {
+    3.0 * units as f64 + 1.0 + 2.0 * 7.0 + 1.0 + 1.0 + 2.0
+}
+
+/// One line for each instruction set, shape and estimator.
+fn roofline() {
+    println!("{:9} {:8} {:>5} {:>8} {:>10} {:>12} {:>10} {:>8}", "isa", "method", "units", "examples", "ms", "ns", "GFLOP/s", "of peak");
+    for isa in Isa::available().into_iter().rev() {
+        let peak = peak(isa);
+        println!("{:9} {:8} {:>55.1} {:>8}", isa.name(), "peak", peak, "100 %");
+        // Without fused multiply-add in hardware every one is a call: a full table would take minutes.
+        let shapes = if isa.name() == "portable" { &SHAPES[1..2] } else { &SHAPES[..] };
+        for &(units, examples) in shapes {
+            let (values, classes) = layer(units, examples);
+            let sample = Sample::new(values.view(), &classes).expect("finite activations");
+            for spec in SPECS {
+                let mut scratch = Scratch::default();
+                let exec = Exec { isa, parallel: false };
+                let seconds = least(|| {
+                    black_box(spec.information(black_box(&sample), exec, &mut scratch).expect("an estimate"));
+                });
+                let head = format!("{:9} {:8} {units:>5} {examples:>8} {:>10.3}", isa.name(), spec.name(), seconds * 1e3);
+                if matches!(spec, EstimatorSpec::Binning { .. }) {
+                    println!("{head} {:>8.2}/row", seconds * 1e9 / examples as f64);
+                } else {
+                    let pairs = (examples * examples) as f64 / 2.0;
+                    let gflops = pairs * operations_per_pair(units) / seconds / 1e9;
+                    println!("{head} {:>7.3}/pair {gflops:>10.1} {:>6.0} %", seconds * 1e9 / pairs, 100.0 * gflops / peak);
+                }
+            }
+        }
+    }
+}
+
+fn estimators(criterion: &mut Criterion) {
+    roofline();
+    let (values, classes) = layer(10, 4096);
+    let sample = Sample::new(values.view(), &classes).expect("finite activations");
+    for spec in SPECS {
+        let mut scratch = Scratch::default();
+        criterion.bench_function(&format!("{} 10 x 4096", spec.name()), |bencher| {
+            bencher.iter(|| spec.information(black_box(&sample), Exec::serial(), &mut scratch));
+        });
+        criterion.bench_function(&format!("{} 10 x 4096, first call", spec.name()), |bencher| {
+            bencher.iter_batched_ref(
+                Scratch::default,
+                |scratch| spec.information(black_box(&sample), Exec::serial(), scratch),
+                BatchSize::LargeInput,
+            );
+        });
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(20).measurement_time(std::time::Duration::from_secs(1));
+    targets = estimators
+}
+criterion_main!(benches);

@@ -1,0 +1,509 @@
+//! Walks a cohort in the order of its grid and writes its tables from the committed records.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use super::AggregateError;
+use super::statistics::statistics;
+use super::status::{StatusCounts, run_status};
+use crate::estimate::spec::EstimatorSpec;
+use crate::grid::ids::{Id, run_seed};
+use crate::grid::{Experiment, Grid};
+use crate::store::records::{MeasureRow, Training};
+use crate::store::tables::{
+    AggregateRow, RunKey, TableWriter, aggregate, gradients, measures, metrics, provenance, publish, runs,
+};
+use crate::store::{Disk, Index, OsDisk};
+use crate::train::spec::Split;
+
+/// What the tables of a cohort hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// Runs by status.
+    pub runs: StatusCounts,
+    /// One entry an experiment, in grid order.
+    pub experiments: Vec<ExperimentSummary>,
+    /// The tables written.
+    pub tables: Vec<PathBuf>,
+}
+
+/// An experiment in short.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExperimentSummary {
+    /// Its label.
+    pub label: String,
+    /// Its runs by status.
+    pub runs: StatusCounts,
+    /// Accuracy on the test split at the last recorded epoch, mean over the trainings that are there; `None` without any.
+    pub test_accuracy: Option<f64>,
+}
+
+/// Writes `runs`, `measures`, `metrics`, `gradients`, `aggregate` and `provenance` of a cohort into `dir`, the cohort's directory, from what
+/// the index knows. Rows stand in the order of the grid; memory holds the measures of one experiment and is otherwise independent of
+/// the number of runs. A run contributes what it has: metrics and gradients if its training is committed, each measurement if it is. A
+/// record found damaged here counts as missing, see [`Index::damage`].
+///
+/// # Errors
+/// [`AggregateError`]; the old tables stay then.
+pub fn materialise(grid: &Grid, data_fingerprint: &str, index: &Index, dir: &Path) -> Result<Summary, AggregateError> {
+    materialise_on(&OsDisk, grid, data_fingerprint, index, dir)
+}
+
+fn materialise_on(disk: &dyn Disk, grid: &Grid, data: &str, index: &Index, dir: &Path) -> Result<Summary, AggregateError> {
+    let mut tables = Tables::create(disk, dir, grid)?;
+    let mut summary = Summary { runs: StatusCounts::default(), experiments: Vec::new(), tables: Vec::new() };
+    let mut trained = HashSet::new();
+    for experiment in &grid.experiments {
+        let walk = Walk::new(grid, data, index, experiment);
+        // Experiments that differ only in how they measure share their trainings, all or none: the first repeat tells.
+        let attempts = trained.insert(walk.run(0).1);
+        let counted = walk.experiment(&mut tables, attempts)?;
+        summary.runs.merge(&counted.runs);
+        summary.experiments.push(counted);
+    }
+    summary.tables = tables.publish(disk, dir)?;
+    Ok(summary)
+}
+
+/// The tables being written.
+struct Tables {
+    runs: TableWriter,
+    measures: TableWriter,
+    metrics: TableWriter,
+    gradients: TableWriter,
+    aggregate: TableWriter,
+    provenance: TableWriter,
+}
+
+impl Tables {
+    fn create(disk: &dyn Disk, dir: &Path, grid: &Grid) -> Result<Self, AggregateError> {
+        let settings = grid.experiments.first().map_or_else(Default::default, |experiment| experiment.settings.clone()).columns();
+        Ok(Self {
+            runs: TableWriter::create(disk, dir, runs::table(&settings))?,
+            measures: TableWriter::create(disk, dir, measures::table())?,
+            metrics: TableWriter::create(disk, dir, metrics::table())?,
+            gradients: TableWriter::create(disk, dir, gradients::table())?,
+            aggregate: TableWriter::create(disk, dir, aggregate::table())?,
+            provenance: TableWriter::create(disk, dir, provenance::table())?,
+        })
+    }
+
+    /// All are made durable before the first gets its name, so that a crash hardly ever leaves tables of different age.
+    fn publish(self, disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>, AggregateError> {
+        let all = [self.runs, self.measures, self.metrics, self.gradients, self.aggregate, self.provenance];
+        let closed = all.into_iter().map(TableWriter::close).collect::<Result<_, _>>()?;
+        Ok(publish(disk, dir, closed)?)
+    }
+}
+
+/// One experiment, with what its runs are found by.
+struct Walk<'a> {
+    grid: &'a Grid,
+    data: &'a str,
+    index: &'a Index,
+    experiment: &'a Experiment,
+    /// Estimators with their canonical text, each on each split: the order of the table.
+    measured: Vec<(EstimatorSpec, String, Split)>,
+}
+
+/// The values of one row of `aggregate`, by run.
+#[derive(Default)]
+struct Values {
+    n: i64,
+    i_xt: Vec<f64>,
+    i_ty: Vec<f64>,
+}
+
+/// Values by (place in [`Walk::measured`], epoch, layer): the order of the table.
+type Gathered = BTreeMap<(usize, i64, u32), Values>;
+
+impl<'a> Walk<'a> {
+    fn new(grid: &'a Grid, data: &'a str, index: &'a Index, experiment: &'a Experiment) -> Self {
+        let settings = &experiment.settings;
+        let splits = || Split::ALL.iter().filter(|split| settings.splits.contains(split));
+        let measured = settings.estimators.iter().flat_map(|e| splits().map(move |&split| (*e, e.params(), split))).collect();
+        Self { grid, data, index, experiment, measured }
+    }
+
+    /// Seed and training of a repeat.
+    fn run(&self, repeat: u32) -> (u64, Id) {
+        let settings = &self.experiment.settings;
+        // Both are below 2^53.
+        let seed = run_seed(self.grid.seed.wrapping_add(settings.seed_offset), repeat);
+        (seed, Id::training(&settings.training, seed, self.data))
+    }
+
+    /// Writes the rows of all runs of the experiment; those of its attempts only if no experiment before had the same trainings.
+    fn experiment(&self, tables: &mut Tables, attempts: bool) -> Result<ExperimentSummary, AggregateError> {
+        let label = &self.experiment.label;
+        let settings = self.experiment.settings.columns();
+        let mut counts = StatusCounts::default();
+        let mut accuracies = Vec::new();
+        let mut gathered = Gathered::new();
+        for repeat in 0..self.grid.n_runs {
+            let (seed, training) = self.run(repeat);
+            let key = RunKey { experiment: label, run: repeat, seed };
+            let name = training.to_string();
+            if let Some(record) = self.index.training(training)? {
+                accuracies.extend(final_test_accuracy(&record));
+                training_rows(tables, &key, record)?;
+            }
+            let measurements = self.measurements(tables, &key, training, &mut gathered)?;
+            if attempts {
+                for attempt in self.index.attempts(training)? {
+                    tables.provenance.push(&provenance::row(&name, &attempt))?;
+                }
+            }
+            // After reading, so that what was found damaged counts as missing.
+            let status = run_status(self.index, training, measurements)?;
+            counts.add(status);
+            tables.runs.push(&runs::row(&key, &name, status.name(), &settings))?;
+        }
+        self.aggregate_rows(tables, gathered)?;
+        Ok(ExperimentSummary { label: label.clone(), runs: counts, test_accuracy: statistics(&accuracies).mean })
+    }
+
+    /// Writes what is measured of a run and gathers it; the ids of all its measurements.
+    fn measurements(
+        &self,
+        tables: &mut Tables,
+        key: &RunKey<'_>,
+        training: Id,
+        gathered: &mut Gathered,
+    ) -> Result<Vec<Id>, AggregateError> {
+        let mut ids = Vec::with_capacity(self.measured.len());
+        for (place, (estimator, params, split)) in self.measured.iter().enumerate() {
+            let id = Id::measurement(training, estimator, *split);
+            ids.push(id);
+            let Some(mut record) = self.index.measurement(id)? else { continue };
+            record.rows.sort_by_key(|row| (row.epoch, row.layer));
+            for row in &record.rows {
+                tables.measures.push(&measures::row(key, estimator, params, *split, row))?;
+                gather(gathered, place, row);
+            }
+        }
+        Ok(ids)
+    }
+
+    fn aggregate_rows(&self, tables: &mut Tables, gathered: Gathered) -> Result<(), AggregateError> {
+        for ((place, epoch, layer), values) in gathered {
+            let (estimator, params, split) = &self.measured[place];
+            tables.aggregate.push(&aggregate::row(&AggregateRow {
+                experiment: self.experiment.label.clone(),
+                estimator: estimator.name().to_owned(),
+                estimator_params: params.clone(),
+                split: *split,
+                epoch,
+                layer: layer.into(),
+                n: values.n,
+                i_xt: statistics(&values.i_xt),
+                i_ty: statistics(&values.i_ty),
+            }))?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes a row into the values over runs; a value that is not there is left out, never filled in.
+fn gather(gathered: &mut Gathered, place: usize, row: &MeasureRow) {
+    let values = gathered.entry((place, row.epoch, row.layer)).or_default();
+    values.n += 1;
+    values.i_xt.extend(row.i_xt);
+    values.i_ty.extend(row.i_ty);
+}
+
+/// Writes metrics and gradients of a training, each in the order of its table's columns.
+fn training_rows(tables: &mut Tables, key: &RunKey<'_>, mut training: Training) -> Result<(), AggregateError> {
+    training.metrics.sort_by_key(|row| (row.epoch, row.split));
+    for row in &training.metrics {
+        tables.metrics.push(&metrics::row(key, row))?;
+    }
+    training.gradients.sort_by_key(|row| (row.split, row.epoch, row.layer));
+    for row in &training.gradients {
+        tables.gradients.push(&gradients::row(key, row))?;
+    }
+    Ok(())
+}
+
+fn final_test_accuracy(training: &Training) -> Option<f64> {
+    training.metrics.iter().filter(|row| row.split == Split::Test).max_by_key(|row| row.epoch).map(|row| row.accuracy)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::super::status::RunStatus;
+    use super::*;
+    use crate::cohort::settings::Settings;
+    use crate::store::Store;
+    use crate::store::records::{Attempt, AttemptStatus, GradientRow, Measurement, MetricRow, Record};
+    use crate::store::tables::{read_aggregate, read_metrics};
+    use crate::train::spec::{Activation, TrainingSpec};
+
+    const RUNS: u32 = 3;
+    const EPOCHS: [i64; 2] = [0, 9];
+
+    /// Two trainings' worth of settings; the third experiment measures the second's trainings in another way.
+    fn grid() -> Grid {
+        let binning = EstimatorSpec::Binning { bin_width: 0.07 };
+        let upper = EstimatorSpec::Upper { noise_variance: 1e-3 };
+        let relu = TrainingSpec { activation: Activation::Relu, ..TrainingSpec::default() };
+        let settings = |training: &TrainingSpec, estimators: &[EstimatorSpec]| Settings {
+            training: training.clone(),
+            estimators: estimators.to_vec(),
+            splits: vec![Split::Test, Split::Train],
+            seed_offset: 0,
+        };
+        let experiment = |label: &str, settings| Experiment { label: label.into(), settings };
+        let experiments = vec![
+            experiment("tanh", settings(&TrainingSpec::default(), &[upper, binning])),
+            experiment("relu", settings(&relu, &[binning])),
+            experiment("relu, upper", settings(&relu, &[upper])),
+        ];
+        Grid { cohort: "c".into(), n_runs: RUNS, seed: 7, experiments, duplicates: Vec::new() }
+    }
+
+    fn value(n: u32, epoch: i64, layer: u32) -> f64 {
+        f64::from(n * n) + epoch as f64 / 8.0 + f64::from(layer)
+    }
+
+    /// All records that the grid asks for, in no useful order within.
+    fn records(grid: &Grid) -> Vec<Record> {
+        let mut all: BTreeMap<Id, Record> = BTreeMap::new();
+        for experiment in &grid.experiments {
+            for n in 0..grid.n_runs {
+                let seed = run_seed(grid.seed, n);
+                let id = Id::training(&experiment.settings.training, seed, "data");
+                let metric =
+                    |epoch, split| MetricRow { epoch, split, loss: 0.5, accuracy: f64::from(n) / 8.0 + epoch as f64 / 100.0 };
+                let metrics = EPOCHS.iter().rev().flat_map(|&e| [metric(e, Split::Test), metric(e, Split::Train)]).collect();
+                let gradient = |epoch, layer| GradientRow {
+                    epoch,
+                    split: Split::Train,
+                    layer,
+                    mean: 1.0,
+                    std: 0.0,
+                    snr: None,
+                    weight_norm: 2.0,
+                };
+                let gradients = [1, 0].into_iter().flat_map(|layer| EPOCHS.map(|epoch| gradient(epoch, layer))).collect();
+                let training = Training { id, seed, epochs: EPOCHS.to_vec(), metrics, gradients, snapshots: None };
+                all.insert(id, Record::Training(training));
+                for (estimator, split) in
+                    experiment.settings.estimators.iter().flat_map(|e| Split::ALL.iter().map(move |s| (e, *s)))
+                {
+                    let measured = Id::measurement(id, estimator, split);
+                    let row = |epoch, layer| MeasureRow { epoch, layer, i_xt: Some(value(n, epoch, layer)), i_ty: None };
+                    let rows = [1, 0].into_iter().flat_map(|layer| EPOCHS.map(|epoch| row(epoch, layer))).collect();
+                    all.insert(measured, Record::Measurement(Measurement { id: measured, training: id, rows }));
+                }
+            }
+        }
+        all.into_values().collect()
+    }
+
+    fn attempt(training: Id, n: u8, number: u32, status: AttemptStatus) -> Record {
+        let words = || "w".to_owned();
+        let (error, started, seconds) = ((status != AttemptStatus::Ok).then(words), 1e9, 2.0);
+        Record::Attempt(Attempt {
+            id: Id([n; 16]),
+            training,
+            number,
+            status,
+            error,
+            host: words(),
+            launcher: words(),
+            started,
+            seconds,
+            version: words(),
+            commit: words(),
+            isa: words(),
+            gemm: words(),
+        })
+    }
+
+    fn store_of(dir: &Path, records: &[Record]) -> Index {
+        let store = Store::open(dir).unwrap();
+        let writer = store.writer(|_| ()).unwrap();
+        for record in records {
+            writer.append(record).unwrap();
+        }
+        drop(writer);
+        store.index().unwrap()
+    }
+
+    /// The rows of a table as text, one string a row.
+    fn rows(dir: &Path, table: &str) -> Vec<String> {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(dir.join(format!("{table}.parquet"))).unwrap()).unwrap();
+        let mut rows = Vec::new();
+        for batch in reader.build().unwrap().map(Result::unwrap) {
+            for row in 0..batch.num_rows() {
+                let cell = |column: &arrow_array::ArrayRef| {
+                    if column.is_null(row) {
+                        return "null".to_owned();
+                    }
+                    if let Some(text) = column.as_string_opt::<i32>() {
+                        return text.value(row).to_owned();
+                    }
+                    if let Some(ints) = column.as_primitive_opt::<Int64Type>() {
+                        return ints.value(row).to_string();
+                    }
+                    column.as_primitive_opt::<arrow_array::types::Float64Type>().map_or("?".into(), |c| c.value(row).to_string())
+                };
+                rows.push(batch.columns().iter().map(cell).collect::<Vec<_>>().join("|"));
+            }
+        }
+        rows
+    }
+
+    fn columns(dir: &Path, table: &str) -> String {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(dir.join(format!("{table}.parquet"))).unwrap()).unwrap();
+        reader.schema().fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_complete_cohort_fills_every_table_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let grid = grid();
+        let index = store_of(dir.path(), &records(&grid));
+        let out = dir.path().join("c");
+        let summary = materialise(&grid, "data", &index, &out).unwrap();
+        assert_eq!(summary.runs.of(RunStatus::Ok), 9);
+        assert_eq!(summary.runs.total(), 9);
+        assert_eq!(summary.experiments[0].test_accuracy, Some(0.125 + 0.09));
+        assert_eq!(summary.tables.len(), 6);
+
+        let information = "mean median sd sem ci95".split(' ');
+        let statistics: Vec<String> =
+            ["i_xt", "i_ty"].iter().flat_map(|i| information.clone().map(move |s| format!("{i}_{s}"))).collect();
+        for (table, expected) in [
+            ("measures", "experiment run seed estimator estimator_params split epoch layer i_xt i_ty"),
+            ("metrics", "experiment run seed epoch split loss accuracy"),
+            ("gradients", "experiment run seed split epoch layer grad_mean grad_std snr weight_norm"),
+            ("provenance", "training_id attempt status error host launcher started seconds version commit isa gemm"),
+            ("aggregate", &format!("experiment estimator estimator_params split epoch layer n {}", statistics.join(" "))),
+        ] {
+            assert_eq!(columns(&out, table), expected);
+        }
+        assert!(
+            columns(&out, "runs")
+                .starts_with("experiment run seed training_id status dataset split_seed architecture activation_fn")
+        );
+
+        // Experiments × runs × epochs × layers × splits × estimators.
+        let measured = rows(&out, "measures");
+        assert_eq!(measured.len(), (2 + 1 + 1) * 3 * 2 * 2 * 2);
+        let seed = run_seed(7, 0);
+        let upper = r#"upper|{"noise_variance":0.001}"#;
+        assert_eq!(measured[0], format!("tanh|0|{seed}|{upper}|train|0|0|0|null"));
+        assert_eq!(measured[1], format!("tanh|0|{seed}|{upper}|train|0|1|1|null"));
+        assert_eq!(measured[2], format!("tanh|0|{seed}|{upper}|train|9|0|1.125|null"));
+        assert_eq!(measured[4], format!("tanh|0|{seed}|{upper}|test|0|0|0|null"));
+        assert!(measured[8].contains("|binning|"));
+        assert_eq!(rows(&out, "metrics").len(), 9 * 4);
+        assert!(rows(&out, "metrics")[0].ends_with("|0|train|0.5|0"));
+        assert!(rows(&out, "metrics")[1].ends_with("|0|test|0.5|0"));
+        assert!(rows(&out, "gradients")[1].ends_with("|train|0|1|1|0|null|2"));
+        assert_eq!(rows(&out, "runs").len(), 9);
+    }
+
+    #[test]
+    fn aggregates_are_statistics_over_the_runs_present() {
+        let dir = tempfile::tempdir().unwrap();
+        let grid = grid();
+        let gone = Id::training(&grid.experiments[1].settings.training, run_seed(7, 1), "data");
+        let lost = Id::measurement(gone, &EstimatorSpec::Binning { bin_width: 0.07 }, Split::Test);
+        let mut records = records(&grid);
+        records.retain(|record| ![gone, lost].contains(&record.id()));
+        records.push(attempt(gone, 1, 1, AttemptStatus::Lost));
+        records.push(attempt(gone, 2, 2, AttemptStatus::Oom));
+        let index = store_of(dir.path(), &records);
+        let out = dir.path().join("c");
+        let summary = materialise(&grid, "data", &index, &out).unwrap();
+        let counts = &summary.experiments[1].runs;
+        assert_eq!((counts.of(RunStatus::Ok), counts.of(RunStatus::Oom)), (2, 1));
+        assert_eq!(summary.runs.of(RunStatus::Oom), 2, "the third experiment shares the training");
+        assert_eq!(rows(&out, "provenance").len(), 2, "attempts stand once");
+
+        let aggregated: Vec<AggregateRow> = read_aggregate(&out.join("aggregate.parquet")).unwrap().map(Result::unwrap).collect();
+        assert_eq!(aggregated.len(), 4 * 2 * 2 * 2);
+        let of = |split| {
+            aggregated.iter().find(|row| row.experiment == "relu" && row.split == split && row.epoch == 9 && row.layer == 1)
+        };
+        let (train, test) = (of(Split::Train).unwrap(), of(Split::Test).unwrap());
+        assert_eq!((train.n, train.i_xt), (3, statistics(&[0, 1, 2].map(|n| value(n, 9, 1)))));
+        assert_eq!((test.n, test.i_xt), (2, statistics(&[0, 2].map(|n| value(n, 9, 1)))));
+        assert_eq!(test.i_ty, statistics(&[]));
+        assert_eq!(read_metrics(&out.join("metrics.parquet")).unwrap().count(), (9 - 2) * 4);
+    }
+
+    #[test]
+    fn tables_do_not_depend_on_the_order_of_records_or_on_who_wrote_them() {
+        let (grid, dirs) = (grid(), [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()]);
+        let mut records = records(&grid);
+        let bytes = |dir: &Path, index: &Index| {
+            let summary = materialise(&grid, "data", index, &dir.join("c")).unwrap();
+            summary.tables.iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>()
+        };
+        let first = bytes(dirs[0].path(), &store_of(dirs[0].path(), &records));
+        records.reverse();
+        store_of(dirs[1].path(), &records[..20]);
+        let index = store_of(dirs[1].path(), &records[10..]);
+        assert!(first == bytes(dirs[1].path(), &index));
+        assert!(first == bytes(dirs[1].path(), &index), "written over itself");
+    }
+
+    #[test]
+    fn a_damaged_record_makes_its_run_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let grid = grid();
+        // The training of the last run of "relu" and of "relu, upper" stands last, and its last bit flips.
+        let hit = Id::training(&grid.experiments[1].settings.training, run_seed(7, 2), "data");
+        let mut records = records(&grid);
+        records.sort_by_key(|record| record.id() == hit);
+        store_of(dir.path(), &records);
+        let segment = fs::read_dir(dir.path().join(".infoplane/segments")).unwrap().next().unwrap().unwrap().path();
+        let mut bytes = fs::read(&segment).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&segment, bytes).unwrap();
+        let index = Store::open_existing(dir.path()).unwrap().index().unwrap();
+        let summary = materialise(&grid, "data", &index, &dir.path().join("c")).unwrap();
+        assert_eq!((summary.runs.of(RunStatus::Missing), summary.runs.of(RunStatus::Ok)), (2, 7));
+        assert_eq!(index.damage().len(), 1);
+    }
+
+    #[test]
+    fn nan_is_an_error_and_the_old_tables_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let grid = grid();
+        let index = store_of(dir.path(), &records(&grid));
+        let out = dir.path().join("c");
+        let before = fs::read(&materialise(&grid, "data", &index, &out).unwrap().tables[2]).unwrap();
+        let mut records = records(&grid);
+        for record in &mut records {
+            if let Record::Training(training) = record {
+                training.metrics[0].loss = f64::NAN;
+            }
+        }
+        let bad = tempfile::tempdir().unwrap();
+        let error = materialise(&grid, "data", &store_of(bad.path(), &records), &out).unwrap_err();
+        assert!(error.to_string().contains("NaN in column loss of table metrics"), "{error}");
+        assert!(before == fs::read(out.join("metrics.parquet")).unwrap());
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 6);
+    }
+
+    #[test]
+    fn an_empty_cohort_has_empty_tables() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = store_of(dir.path(), &[]);
+        let grid = Grid { experiments: Vec::new(), ..grid() };
+        let summary = materialise(&grid, "data", &index, dir.path()).unwrap();
+        assert_eq!(summary.runs.total(), 0);
+        assert!(rows(dir.path(), "runs").is_empty() && columns(dir.path(), "runs").contains("learning_rate"));
+    }
+}

@@ -1,0 +1,30 @@
+//! From records to tables: statistics over runs, missing runs counted.
+//!
+//! Here live the statistics, the status of a run, and the walk over a cohort that fills its tables. What may not live here: bytes of
+//! segments and of Parquet (`store`), figures (`plot`), decisions about what to run (`grid`).
+//!
+//! Reading order: `statistics`, `status`, `materialise`.
+
+mod materialise;
+mod statistics;
+mod status;
+
+use thiserror::Error;
+
+use crate::store::StoreError;
+use crate::store::tables::TableError;
+
+pub use materialise::{ExperimentSummary, Summary, materialise};
+pub use statistics::{statistics, t_975};
+pub use status::{RunStatus, StatusCounts, run_status};
+
+/// The tables of a cohort could not be made.
+#[derive(Debug, Error)]
+pub enum AggregateError {
+    /// Its records could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A table could not be written.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}

@@ -1,0 +1,280 @@
+//! Runs what is missing of one cohort and leaves its tables and figures: the middle of `run` and `resume`.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::exit::{Exit, Failure};
+use super::interrupt::Interrupt;
+use super::load::{COPY, Loaded};
+use super::machine::{self, LauncherArguments};
+use super::manual::print;
+use super::progress::Progress;
+use super::{figures, summary};
+use crate::aggregate::{RunStatus, Summary, materialise};
+use crate::grid::plan::{Plan, Task, plan};
+use crate::launch::drive::{News, Observer, Outcomes, Wish, drive};
+use crate::launch::local::Local;
+use crate::store::records::{AttemptStatus, Record};
+use crate::store::{Index, Store, Writer, replace_file};
+use crate::worker::provenance;
+
+/// What a cohort's tables were made from, so that a call that finds nothing to do need not make them again.
+const STATE: &str = "state.json";
+
+/// Which tasks to take up, by the last attempt at them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Select {
+    /// Missing and lost ones: what failed would fail again.
+    Unfinished,
+    /// All that is not ok.
+    All,
+    /// Those whose last attempt ended so; `None`: never attempted.
+    Only(Option<AttemptStatus>),
+}
+
+impl Select {
+    fn takes(self, last: Option<AttemptStatus>) -> bool {
+        match self {
+            Self::Unfinished => last != Some(AttemptStatus::Failed),
+            Self::All => true,
+            Self::Only(wanted) => last == wanted || (wanted.is_none() && last == Some(AttemptStatus::Ok)),
+        }
+    }
+}
+
+/// What a call did.
+pub struct Conducted {
+    /// The cohort in numbers.
+    pub plan: Plan,
+    /// Statuses and accuracies; none if the call was interrupted.
+    pub summary: Option<Summary>,
+    /// Figures drawn or found.
+    pub figures: Vec<PathBuf>,
+    /// Tasks that this call ran, and what became of them.
+    pub outcomes: Outcomes,
+    /// Messages of the failed tasks, by training.
+    pub errors: BTreeMap<String, String>,
+    /// Tasks not taken up because they failed before.
+    pub passed_over: usize,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Workers and threads, where any were needed.
+    pub spread: Option<(u32, u32)>,
+}
+
+impl Conducted {
+    /// The exit code that this deserves.
+    pub fn exit(&self) -> Exit {
+        match &self.summary {
+            None => Exit::Interrupted,
+            Some(summary) if summary.runs.of(RunStatus::Ok) == summary.runs.total() => Exit::Done,
+            Some(summary) if summary.runs.of(RunStatus::Failed) == 0 => Exit::Interrupted,
+            Some(_) => Exit::SomeFailed,
+        }
+    }
+}
+
+/// How much to tell, and in which form.
+#[derive(Clone, Copy, Debug)]
+pub struct Voice {
+    /// Nothing but errors on stderr.
+    pub quiet: bool,
+    /// A summary as JSON on stdout.
+    pub json: bool,
+}
+
+/// Conducts cohort after cohort, tells of each, and gives the exit code of all: the first interruption ends it.
+pub fn conduct_all(
+    cohorts: &[Loaded],
+    out: &Path,
+    arguments: &LauncherArguments,
+    select: Select,
+    voice: Voice,
+) -> Result<Exit, Failure> {
+    let interrupt = Interrupt::listen()?;
+    let (mut exit, mut reports) = (Exit::Done, Vec::new());
+    for loaded in cohorts {
+        let conducted = conduct(loaded, out, arguments, select, &interrupt, voice.quiet)?;
+        if !voice.quiet {
+            eprintln!("{}", summary::text(loaded, &conducted, out));
+        }
+        reports.push(summary::json(loaded, &conducted));
+        match conducted.exit() {
+            Exit::Done => {}
+            Exit::Interrupted => {
+                exit = Exit::Interrupted;
+                break;
+            }
+            other => exit = other,
+        }
+    }
+    if voice.json {
+        print(format!("{:#}\n", serde_json::Value::Array(reports)).as_bytes())?;
+    }
+    Ok(exit)
+}
+
+/// Runs the tasks of `loaded` that are missing in the store at `out` and that `select` takes.
+fn conduct(
+    loaded: &Loaded,
+    out: &Path,
+    arguments: &LauncherArguments,
+    select: Select,
+    interrupt: &Interrupt,
+    quiet: bool,
+) -> Result<Conducted, Failure> {
+    let start = Instant::now();
+    let isa = machine::isa()?;
+    let store = Store::open(out)?;
+    let mut index = store.index()?;
+    let plan = plan(&loaded.grid, &loaded.data, |id| index.contains(*id));
+    let mut last = Vec::with_capacity(plan.tasks.len());
+    for task in &plan.tasks {
+        last.push(index.attempts(task.training)?.last().map(|a| (a.number, a.status)));
+    }
+    let taken: Vec<usize> = (0..plan.tasks.len()).filter(|&i| select.takes(last[i].map(|(_, status)| status))).collect();
+    let tasks: Vec<Task> = taken.iter().map(|&i| plan.tasks[i].clone()).collect();
+    let attempts: Vec<u32> = taken.iter().map(|&i| last[i].map_or(0, |(number, _)| number)).collect();
+    let dir = store.cohort_dir(&loaded.cohort.name);
+    let passed_over = plan.tasks.len() - tasks.len();
+    fs::create_dir_all(&dir).map_err(|e| cannot("make", &dir, &e))?;
+    keep_copy(&dir, &loaded.text)?;
+
+    let mut spread = None;
+    let (mut outcomes, mut errors) = (Outcomes::default(), BTreeMap::new());
+    if !tasks.is_empty() {
+        let step = tasks.iter().map(Task::step_work).max().unwrap_or(0);
+        let (workers, threads) = arguments.spread(&loaded.cohort.launcher.local, tasks.len(), step);
+        spread = Some((workers, threads));
+        let program = std::env::current_exe().map_err(|e| Failure::from_error(Exit::Launcher, &e))?;
+        let mut launcher = Local::new(program, worker_arguments(out, threads, arguments), workers as usize);
+        let mut desk = Desk {
+            progress: Progress::new(&loaded.cohort.name, &tasks, quiet),
+            writer: store.writer(|_| ())?,
+            interrupt,
+            tasks: &tasks,
+            attempts: &attempts,
+            launcher: arguments.launcher.name(),
+            isa: isa.name(),
+            started: BTreeMap::new(),
+            errors: &mut errors,
+        };
+        let driven = drive(&tasks, &mut launcher, &mut desk);
+        desk.progress.finish();
+        desk.writer.flush()?;
+        outcomes = driven?;
+        index.refresh()?;
+    }
+    for damage in index.damage() {
+        tracing::warn!("{damage}; what it held is computed again");
+    }
+    let mut conducted = Conducted {
+        plan,
+        summary: None,
+        figures: vec![],
+        outcomes,
+        errors,
+        passed_over,
+        elapsed: start.elapsed(),
+        spread,
+    };
+    if interrupt.wish() == Wish::Run || conducted.outcomes.left == 0 {
+        let runs = conducted.plan.counts.runs as u64;
+        let kept = if conducted.plan.tasks.is_empty() { summary::recall(&dir.join(STATE), &loaded.text, runs) } else { None };
+        let (summary, figures) = kept.map_or_else(|| tables_and_figures(loaded, &index, &dir), Ok)?;
+        (conducted.summary, conducted.figures) = (Some(summary), figures);
+    }
+    conducted.elapsed = start.elapsed();
+    Ok(conducted)
+}
+
+/// Arguments of a worker process.
+fn worker_arguments(out: &Path, threads: u32, arguments: &LauncherArguments) -> Vec<OsString> {
+    let threads = threads.to_string();
+    let words: [OsString; 7] = [
+        "worker".into(),
+        "--out".into(),
+        out.into(),
+        "--threads".into(),
+        threads.into(),
+        "--launcher".into(),
+        arguments.launcher.name().into(),
+    ];
+    words.into()
+}
+
+/// Makes the tables and figures from what is committed.
+pub fn tables_and_figures(loaded: &Loaded, index: &Index, dir: &Path) -> Result<(Summary, Vec<PathBuf>), Failure> {
+    let summary = materialise(&loaded.grid, &loaded.data, index, dir)?;
+    let figures = figures::draw(&loaded.cohort.name, dir, figures::Format::Png)?;
+    let state = dir.join(STATE);
+    let text = summary::remember(&summary, &figures, &loaded.text);
+    replace_file(&state, text.as_bytes()).map_err(|e| cannot("write", &state, &e))?;
+    Ok((summary, figures))
+}
+
+/// Keeps the cohort's text beside its tables.
+fn keep_copy(dir: &Path, text: &str) -> Result<(), Failure> {
+    let copy = dir.join(COPY);
+    if fs::read(&copy).is_ok_and(|kept| kept == text.as_bytes()) {
+        return Ok(());
+    }
+    replace_file(&copy, text.as_bytes()).map_err(|e| cannot("write", &copy, &e))
+}
+
+fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Store, format!("cannot {what} {}: {error}", path.display()))
+}
+
+/// The coordinator's desk: hears what happens, tells the person, writes down what no worker can: that it is gone.
+struct Desk<'a> {
+    progress: Progress,
+    writer: Writer,
+    interrupt: &'a Interrupt,
+    tasks: &'a [Task],
+    attempts: &'a [u32],
+    launcher: &'static str,
+    isa: &'static str,
+    /// When the attempt under way at a task began.
+    started: BTreeMap<usize, f64>,
+    errors: &'a mut BTreeMap<String, String>,
+}
+
+impl Observer for Desk<'_> {
+    fn news(&mut self, task: usize, news: &News<'_>) {
+        self.progress.news(task, news);
+        let training = self.tasks[task].training;
+        match *news {
+            News::Started { .. } => {
+                self.started.insert(task, provenance::now());
+            }
+            News::Failed(error) => {
+                self.errors.insert(training.to_string(), error.to_owned());
+            }
+            News::Lost { attempt, reason, again } => {
+                let started = self.started.get(&task).copied().unwrap_or_else(provenance::now);
+                let error = Some(reason.to_owned());
+                let note = provenance::attempt(training, attempt, started, self.launcher, self.isa, AttemptStatus::Lost, error);
+                // A note about a loss; if it cannot be kept, `flush` at the end says why.
+                let _ = self.writer.append(&Record::Attempt(note));
+                if !again {
+                    self.errors.insert(training.to_string(), reason.to_owned());
+                }
+            }
+            News::Progress(_) | News::Done => {}
+        }
+    }
+
+    fn tick(&mut self) -> Wish {
+        let wish = self.interrupt.wish();
+        self.progress.tick(wish);
+        wish
+    }
+
+    fn attempts_before(&mut self, task: usize) -> u32 {
+        self.attempts[task]
+    }
+}

@@ -1,0 +1,108 @@
+//! Cohorts from files, directories or a store, parsed, checked and expanded before anything runs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::exit::{Exit, Failure};
+use crate::cohort::{self, Cohort};
+use crate::grid::Grid;
+use crate::grid::expand::expand;
+use crate::worker::execute::data_fingerprint;
+
+/// Name of the copy of a cohort's file beside its tables: `resume`, `aggregate` and `plot` know the cohort by it.
+pub const COPY: &str = "cohort.toml";
+
+/// A cohort, ready to be planned.
+pub struct Loaded {
+    /// The text of its file.
+    pub text: String,
+    /// The checked cohort.
+    pub cohort: Cohort,
+    /// Its experiments.
+    pub grid: Grid,
+    /// Fingerprint of the data set's content.
+    pub data: String,
+}
+
+/// Loads every file, and every `.toml` file below every directory. All mistakes of all files are reported at once.
+pub fn load_all(paths: &[PathBuf]) -> Result<Vec<Loaded>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        let before = files.len();
+        collect(path, &mut files)?;
+        if files.len() == before {
+            return Err(Failure::new(Exit::Invalid, format!("{}: no cohort file (*.toml) in this directory", path.display())));
+        }
+    }
+    let (mut loaded, mut reports) = (Vec::new(), Vec::new());
+    let mut names: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for file in files {
+        match load(&file) {
+            Ok(one) => {
+                if let Some(other) = names.insert(one.cohort.name.clone(), file.clone()) {
+                    let name = &one.cohort.name;
+                    let text = format!("{}: the cohort `{name}` is also in {}; names must differ", file.display(), other.display());
+                    reports.push(Failure::new(Exit::Invalid, text).report());
+                }
+                loaded.push(one);
+            }
+            Err(failure) => reports.push(failure.report()),
+        }
+    }
+    if reports.is_empty() { Ok(loaded) } else { Err(Failure::new(Exit::Invalid, reports.join("\n\n"))) }
+}
+
+/// The files that a path stands for, in the order of their names.
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let failed = |e| Failure::new(Exit::Invalid, format!("{}: cannot read: {e}", path.display()));
+    if !fs::metadata(path).map_err(failed)?.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let mut entries = fs::read_dir(path).map_err(failed)?.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    entries.sort();
+    for entry in entries {
+        if entry.is_dir() {
+            collect(&entry, files)?;
+        } else if entry.extension().is_some_and(|extension| extension == "toml") {
+            files.push(entry);
+        }
+    }
+    Ok(())
+}
+
+/// Loads one cohort file.
+fn load(path: &Path) -> Result<Loaded, Failure> {
+    let bytes = fs::read(path).map_err(|e| Failure::new(Exit::Invalid, format!("{}: cannot read: {e}", path.display())))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        let line = e.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count() + 1;
+        Failure::new(Exit::Invalid, format!("{}:{line}: not UTF-8 text; a cohort is a TOML file", path.display()))
+    })?;
+    let cohort = cohort::parse(&path.display().to_string(), &text)?;
+    let grid = expand(&cohort).map_err(|e| Failure::from_error(Exit::Invalid, &e))?;
+    let data = grid.experiments.first().map(|e| data_fingerprint(&e.settings.training)).unwrap_or_default();
+    Ok(Loaded { text, cohort, grid, data })
+}
+
+/// The cohort of that name in a store, from the copy that its last run left.
+pub fn by_name(dir: &Path, name: &str) -> Result<Loaded, Failure> {
+    let copy = dir.join(name).join(COPY);
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) && !name.starts_with("..");
+    if is_name && copy.is_file() {
+        return load(&copy);
+    }
+    let known = names(dir);
+    let known = if known.is_empty() { "there is none".to_owned() } else { format!("there are: {}", known.join(", ")) };
+    Err(Failure::new(Exit::Invalid, format!("no cohort `{name}` in {}; {known}", dir.display())))
+}
+
+/// Names of the cohorts in a store.
+pub fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut names: Vec<String> =
+        entries.filter(|e| e.path().join(COPY).is_file()).map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,147 @@
+//! `infoplane plan`: what a cohort is and what of it is missing. Writes nothing.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::exit::{Exit, Failure};
+use super::load::{self, Loaded};
+use super::manual::print;
+use super::StoreArguments;
+use crate::cohort::settings::ColumnValue;
+use crate::grid::plan::{Plan, plan as plan_of};
+use crate::store::records::AttemptStatus;
+use crate::store::{Store, StoreError};
+
+/// Experiments listed one by one.
+const MOST: usize = 60;
+
+/// Show a cohort's grid, and what of it is done and missing; runs and writes nothing
+#[derive(Args, Debug)]
+#[command(after_help = "Example: infoplane plan sweeps/quickstart.toml --json")]
+pub struct PlanArguments {
+    /// Cohort files, or directories of them
+    #[arg(required = true, value_name = "COHORT.toml|DIR")]
+    cohorts: Vec<PathBuf>,
+    #[command(flatten)]
+    store: StoreArguments,
+    /// Print the plans as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn plan(arguments: &PlanArguments) -> Result<Exit, Failure> {
+    show(&load::load_all(&arguments.cohorts)?, &arguments.store.out, arguments.json)
+}
+
+/// Shows the plans of cohorts against the store at `out`, which need not exist.
+pub fn show(cohorts: &[Loaded], out: &Path, as_json: bool) -> Result<Exit, Failure> {
+    let index = match Store::open_existing(out) {
+        Ok(store) => Some(store.index()?),
+        Err(StoreError::Missing { .. }) => None,
+        Err(other) => return Err(other.into()),
+    };
+    let mut values = Vec::new();
+    for loaded in cohorts {
+        let plan = plan_of(&loaded.grid, &loaded.data, |id| index.as_ref().is_some_and(|index| index.contains(*id)));
+        let mut unfinished: BTreeMap<&str, usize> = BTreeMap::new();
+        for task in &plan.tasks {
+            let attempts = index.as_ref().map_or(Ok(vec![]), |index| index.attempts(task.training))?;
+            match attempts.last().map(|a| a.status) {
+                Some(AttemptStatus::Failed) => *unfinished.entry("failed").or_default() += 1,
+                Some(AttemptStatus::Lost | AttemptStatus::Oom) => *unfinished.entry("lost").or_default() += 1,
+                Some(AttemptStatus::Ok) | None => {}
+            }
+        }
+        let of = |status: &str| unfinished.get(status).copied().unwrap_or(0);
+        if as_json {
+            values.push(value(loaded, &plan, of("failed"), of("lost")));
+        } else {
+            print(text(loaded, &plan, of("failed"), of("lost")).as_bytes())?;
+        }
+    }
+    if as_json {
+        // One cohort, one object; several, a list.
+        let all = if values.len() == 1 { values.remove(0) } else { Value::Array(values) };
+        print(format!("{all:#}\n").as_bytes())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn value(loaded: &Loaded, plan: &Plan, failed: usize, lost: usize) -> Value {
+    let counts = &plan.counts;
+    json!({
+        "cohort": loaded.cohort.name,
+        "experiments": counts.experiments,
+        "runs": counts.runs,
+        "trainings": counts.trainings,
+        "measurements": counts.measurements,
+        "done": counts.done,
+        "missing": counts.missing,
+        "failed": failed,
+        "lost": lost,
+        "tasks": {
+            "train": plan.tasks.iter().filter(|t| t.train).count(),
+            "measure_only": plan.tasks.iter().filter(|t| !t.train).count(),
+            "measurements": plan.tasks.iter().map(|t| t.measure.len()).sum::<usize>(),
+        },
+        "duplicates": loaded.grid.duplicates,
+        "labels": loaded.grid.experiments.iter().map(|e| e.label.as_str()).collect::<Vec<_>>(),
+    })
+}
+
+fn text(loaded: &Loaded, plan: &Plan, failed: usize, lost: usize) -> String {
+    let counts = &plan.counts;
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{}: {} experiments × {} = {} runs", loaded.cohort.name, counts.experiments, loaded.grid.n_runs, counts.runs);
+    let _ = writeln!(text, "  {} trainings, {} measurements", counts.trainings, counts.measurements);
+    let _ = writeln!(text, "  done {}, missing {}{}{}", counts.done, counts.missing, more(failed, "failed"), more(lost, "lost"));
+    let train = plan.tasks.iter().filter(|t| t.train).count();
+    let measure: usize = plan.tasks.iter().map(|t| t.measure.len()).sum();
+    let _ = writeln!(text, "  to do: {train} trainings, {measure} measurements, in {} tasks", plan.tasks.len());
+    for (kept, other) in &loaded.grid.duplicates {
+        let _ = writeln!(text, "  `{other}` means the same as `{kept}` and runs once");
+    }
+    text.push_str(&table(loaded));
+    text
+}
+
+fn more(n: usize, what: &str) -> String {
+    if n == 0 { String::new() } else { format!(" ({n} {what})") }
+}
+
+/// The experiments with the settings in which they differ.
+fn table(loaded: &Loaded) -> String {
+    let experiments = &loaded.grid.experiments;
+    let rows: Vec<Vec<(&str, ColumnValue)>> = experiments.iter().take(MOST).map(|e| e.settings.columns()).collect();
+    let Some(first) = rows.first() else { return String::new() };
+    let differing: Vec<usize> = (0..first.len()).filter(|&c| rows.iter().any(|row| row[c].1 != first[c].1)).collect();
+    if differing.is_empty() {
+        return String::new();
+    }
+    let mut lines = vec![differing.iter().map(|&c| first[c].0.to_owned()).collect::<Vec<_>>()];
+    lines.extend(rows.iter().map(|row| differing.iter().map(|&c| cell(&row[c].1)).collect()));
+    let widths: Vec<usize> = (0..differing.len()).map(|c| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0)).collect();
+    let mut text = String::from("\n");
+    for line in &lines {
+        let cells: Vec<_> = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
+        let _ = writeln!(text, "  {}", cells.join("  ").trim_end());
+    }
+    if experiments.len() > MOST {
+        let _ = writeln!(text, "  … and {} more", experiments.len() - MOST);
+    }
+    text
+}
+
+fn cell(value: &ColumnValue) -> String {
+    match value {
+        ColumnValue::Int(v) => v.to_string(),
+        ColumnValue::Float(v) => v.to_string(),
+        ColumnValue::Bool(v) => v.to_string(),
+        ColumnValue::Text(v) => v.clone(),
+    }
+}

@@ -1,0 +1,44 @@
+//! `infoplane run`: what is missing of one or more cohorts.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::conduct::{Select, Voice, conduct_all};
+use super::exit::{Exit, Failure};
+use super::machine::LauncherArguments;
+use super::{StoreArguments, load, plan};
+
+/// Run what is missing of cohorts, and leave tables and figures
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  infoplane run sweeps/quickstart.toml
+  infoplane run sweeps --out /scratch/study --workers 8
+  infoplane run my.toml --dry-run
+
+Run it again at any time: it takes up what is missing and lost, and is done at once if nothing is. Ctrl-C finishes what is under way, a \
+second Ctrl-C stops at once; both leave a store that `run` goes on from.")]
+pub struct RunArguments {
+    /// Cohort files, or directories of them
+    #[arg(required = true, value_name = "COHORT.toml|DIR")]
+    cohorts: Vec<PathBuf>,
+    #[command(flatten)]
+    store: StoreArguments,
+    #[command(flatten)]
+    launcher: LauncherArguments,
+    /// Show what would run, run nothing, write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print a summary as JSON on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &RunArguments, quiet: bool) -> Result<Exit, Failure> {
+    let cohorts = load::load_all(&arguments.cohorts)?;
+    let out = &arguments.store.out;
+    if arguments.dry_run {
+        return plan::show(&cohorts, out, arguments.json);
+    }
+    conduct_all(&cohorts, out, &arguments.launcher, Select::Unfinished, Voice { quiet, json: arguments.json })
+}

@@ -1,0 +1,168 @@
+//! What a call says at its end: to people, to programs, and to its own next call.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::conduct::Conducted;
+use super::load::Loaded;
+use super::progress::duration;
+use crate::aggregate::{ExperimentSummary, RunStatus, StatusCounts, Summary};
+
+/// Failures and experiments told one by one; the tables have the rest.
+const MOST: usize = 12;
+
+/// The summary for people.
+pub fn text(loaded: &Loaded, conducted: &Conducted, out: &Path) -> String {
+    let counts = &conducted.plan.counts;
+    let name = &loaded.cohort.name;
+    let dir = out.join(name);
+    let mut text = String::new();
+    let mut line = |args: std::fmt::Arguments<'_>| {
+        // Writing to a string cannot fail.
+        let _ = text.write_fmt(args);
+        text.push('\n');
+    };
+    for (kept, other) in &loaded.grid.duplicates {
+        line(format_args!("note     `{other}` means the same as `{kept}` and runs once"));
+    }
+    let Some(summary) = &conducted.summary else {
+        let left = conducted.outcomes.left;
+        line(format_args!("{name}: stopped after {}; {left} tasks left, all that is finished is kept", duration(conducted.elapsed)));
+        line(format_args!("next     infoplane run COHORT.toml --out {} goes on", out.display()));
+        return text.trim_end().to_owned();
+    };
+    let ok = summary.runs.of(RunStatus::Ok);
+    let ran = conducted.outcomes.done.len();
+    let did = match (ran, conducted.spread) {
+        (0, _) | (_, None) => "nothing to do".to_owned(),
+        (_, Some((workers, threads))) => {
+            let by = format!("{workers} worker{} of {threads} thread{}", plural(workers), plural(threads));
+            format!("{ran} task{} in {} by {by}", plural(ran as u32), duration(conducted.elapsed))
+        }
+    };
+    line(format_args!(
+        "{name}: {ok} of {} runs done ({} experiments × {}); {} trainings, {} measurements; {did}",
+        summary.runs.total(),
+        counts.experiments,
+        loaded.grid.n_runs,
+        counts.trainings,
+        counts.measurements,
+    ));
+    let width = summary.experiments.iter().take(MOST).map(|e| e.label.chars().count()).max().unwrap_or(0);
+    for experiment in summary.experiments.iter().take(MOST) {
+        let accuracy = experiment.test_accuracy.map_or_else(|| "no finished run".to_owned(), |a| format!("test accuracy {a:.4}"));
+        line(format_args!("         {:width$}  {accuracy}{}", experiment.label, not_ok(&experiment.runs)));
+    }
+    if summary.experiments.len() > MOST {
+        line(format_args!("         … and {} more experiments", summary.experiments.len() - MOST));
+    }
+    for (training, error) in conducted.errors.iter().take(MOST) {
+        line(format_args!("failed   {training}: {error}"));
+    }
+    if conducted.passed_over > 0 {
+        let n = conducted.passed_over;
+        line(format_args!("note     {n} task{} failed before and would again; `infoplane resume {name}` tries anyway", plural(n as u32)));
+    }
+    line(format_args!("tables   {}/{{runs,measures,metrics,gradients,aggregate,provenance}}.parquet", dir.display()));
+    for figure in &conducted.figures {
+        line(format_args!("figure   {}", figure.display()));
+    }
+    line(format_args!("next     python3 -c \"import pandas; print(pandas.read_parquet('{}'))\"", dir.join("aggregate.parquet").display()));
+    text.trim_end().to_owned()
+}
+
+const fn plural(n: u32) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
+/// The runs that are not ok, in words.
+fn not_ok(runs: &StatusCounts) -> String {
+    let parts: Vec<_> = RunStatus::ALL.iter().filter(|&&s| s != RunStatus::Ok && runs.of(s) > 0).collect();
+    if parts.is_empty() {
+        return format!("  ({} runs)", runs.total());
+    }
+    let words: Vec<_> = parts.iter().map(|&&s| format!("{} {}", runs.of(s), s.name())).collect();
+    format!("  ({} ok, {})", runs.of(RunStatus::Ok), words.join(", "))
+}
+
+/// The summary for programs.
+pub fn json(loaded: &Loaded, conducted: &Conducted) -> Value {
+    let counts = &conducted.plan.counts;
+    json!({
+        "cohort": loaded.cohort.name,
+        "experiments": counts.experiments,
+        "trainings": counts.trainings,
+        "measurements": counts.measurements,
+        "runs": conducted.summary.as_ref().map(|s| by_status(&s.runs)),
+        "tasks": {
+            "done": conducted.outcomes.done.len(),
+            "failed": conducted.outcomes.failed.len(),
+            "lost": conducted.outcomes.lost.len(),
+            "left": conducted.outcomes.left,
+        },
+        "failures": conducted.errors.iter().map(|(training, error)| json!({ "training_id": training, "error": error })).collect::<Vec<_>>(),
+        "tables": conducted.summary.as_ref().map(|s| &s.tables),
+        "figures": conducted.figures,
+        "seconds": conducted.elapsed.as_secs_f64(),
+    })
+}
+
+/// Counts of runs, keyed by status.
+fn by_status(runs: &StatusCounts) -> Value {
+    RunStatus::ALL.iter().map(|&s| (s.name().to_owned(), json!(runs.of(s)))).collect::<serde_json::Map<_, _>>().into()
+}
+
+/// What the next call need not compute again while the cohort's text stays and every run is ok.
+#[derive(Serialize, Deserialize)]
+struct State {
+    version: String,
+    cohort: String,
+    runs: u64,
+    experiments: Vec<(String, u64, Option<f64>)>,
+    tables: Vec<PathBuf>,
+    figures: Vec<PathBuf>,
+}
+
+/// The state file of a finished cohort.
+pub fn remember(summary: &Summary, figures: &[PathBuf], cohort_text: &str) -> String {
+    let experiments = summary.experiments.iter().map(|e| (e.label.clone(), e.runs.of(RunStatus::Ok), e.test_accuracy)).collect();
+    let state = State {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        cohort: blake3::hash(cohort_text.as_bytes()).to_string(),
+        runs: summary.runs.of(RunStatus::Ok),
+        experiments,
+        tables: file_names(&summary.tables),
+        figures: file_names(figures),
+    };
+    serde_json::to_string_pretty(&state).unwrap_or_default()
+}
+
+/// Names without their directory: a store may be moved.
+fn file_names(paths: &[PathBuf]) -> Vec<PathBuf> {
+    paths.iter().filter_map(|p| p.file_name().map(PathBuf::from)).collect()
+}
+
+/// Summary and figures as the state file tells them, if it is of this program's version and of this cohort's text, and all `runs` were ok.
+pub fn recall(state: &Path, cohort_text: &str, runs: u64) -> Option<(Summary, Vec<PathBuf>)> {
+    let kept: State = serde_json::from_slice(&std::fs::read(state).ok()?).ok()?;
+    let same = kept.version == env!("CARGO_PKG_VERSION") && kept.cohort == blake3::hash(cohort_text.as_bytes()).to_string();
+    if !same || kept.runs != runs {
+        return None;
+    }
+    let dir = state.parent()?;
+    let counts = |n: u64| StatusCounts::all_ok(n);
+    let summary = Summary {
+        runs: counts(kept.runs),
+        experiments: kept
+            .experiments
+            .into_iter()
+            .map(|(label, n, test_accuracy)| ExperimentSummary { label, runs: counts(n), test_accuracy })
+            .collect(),
+        tables: kept.tables.iter().map(|t| dir.join(t)).collect(),
+    };
+    let figures: Vec<PathBuf> = kept.figures.iter().map(|f| dir.join("figures").join(f)).collect();
+    summary.tables.iter().chain(&figures).all(|path| path.is_file()).then_some((summary, figures))
+}

@@ -1,0 +1,34 @@
+//! `infoplane worker`: what launchers start.
+
+use std::io;
+
+use clap::Args;
+use rayon::ThreadPoolBuilder;
+
+use super::exit::{Exit, Failure};
+use super::{StoreArguments, machine};
+use crate::math::exec::Exec;
+use crate::worker::serve::{Identity, serve};
+
+/// Execute tasks that a launcher sends to stdin
+#[derive(Args, Debug)]
+#[command(hide = true)]
+pub struct WorkerArguments {
+    #[command(flatten)]
+    store: StoreArguments,
+    /// Threads
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Name of the launcher
+    #[arg(long, default_value = "local")]
+    launcher: String,
+}
+
+pub fn worker(arguments: &WorkerArguments) -> Result<Exit, Failure> {
+    let pool = ThreadPoolBuilder::new().num_threads(arguments.threads).build_global();
+    pool.map_err(|e| Failure::from_error(Exit::Internal, &e))?;
+    let exec = Exec { isa: machine::isa()?, parallel: arguments.threads > 1 };
+    let identity = Identity { exec, launcher: &arguments.launcher };
+    serve(&arguments.store.out, &identity, io::stdin(), io::stdout().lock())?;
+    Ok(Exit::Done)
+}

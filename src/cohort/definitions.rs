@@ -1,0 +1,221 @@
+//! The table of settings: key, what may stand there, default, meaning. Parsing, suggestions and the schema all read it.
+
+use super::setting::Setting;
+use crate::estimate::spec::EstimatorSpec;
+use crate::train::spec::{Activation, DatasetName, Optimizer};
+
+/// Seeds stay below 2^53, so that every reader of the tables holds them exactly.
+pub const MAX_SEED: u64 = (1 << 53) - 1;
+/// Hidden layers at most.
+pub const MAX_LAYERS: usize = 64;
+/// Units of a layer at most.
+pub const MAX_UNITS: u64 = 65_536;
+/// Magnitude of a real number at most. It fits the engine's f32, as does the least positive one.
+pub const MAX_NUMBER: f64 = 1e30;
+/// The least value of a number that must be positive.
+pub const MIN_POSITIVE: f64 = 1e-30;
+
+/// What may stand as a value, and the setting that it makes.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// One of some names.
+    Name {
+        /// The names, in the order of the documentation.
+        names: fn() -> Vec<&'static str>,
+        /// The setting of a name, if it is one of them.
+        make: fn(&str) -> Option<Setting>,
+    },
+    /// A whole number.
+    Integer {
+        /// The least value.
+        min: u64,
+        /// The greatest value.
+        max: u64,
+        /// The setting, if the value fits it.
+        make: fn(u64) -> Option<Setting>,
+    },
+    /// A finite real number; an integer is one, too.
+    Number {
+        /// Whether it must be above zero.
+        positive: bool,
+        /// The setting.
+        make: fn(f64) -> Setting,
+    },
+    /// `true` or `false`.
+    Switch {
+        /// The setting.
+        make: fn(bool) -> Setting,
+    },
+    /// Units of the hidden layers.
+    Layers,
+    /// One split or a list of splits.
+    Splits,
+    /// A list of estimators, by name or as tables of parameters.
+    Estimators,
+}
+
+impl Kind {
+    /// What is expected, as in "expected …".
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Name { names, .. } => one_of(&names()),
+            Self::Integer { min, max, .. } => format!("an integer from {min} to {max}"),
+            Self::Number { positive: true, .. } => format!("a number above 0, from {MIN_POSITIVE:e} to {MAX_NUMBER:e}"),
+            Self::Number { positive: false, .. } => format!("a finite number from -{MAX_NUMBER:e} to {MAX_NUMBER:e}"),
+            Self::Switch { .. } => "true or false".to_owned(),
+            Self::Layers => format!("a list of at most {MAX_LAYERS} integers from 1 to {MAX_UNITS}, as in [10, 7, 5]"),
+            Self::Splits => "\"train\", \"test\", \"full\" or a list of them".to_owned(),
+            Self::Estimators => {
+                "a list of estimators, as in [\"binning\", { upper = { noise_variance = 1e-3 } }]; [] measures nothing".to_owned()
+            }
+        }
+    }
+}
+
+/// One row of the table of settings.
+#[derive(Clone, Copy)]
+pub struct Definition {
+    /// The key in cohort files.
+    pub key: &'static str,
+    /// What may stand there.
+    pub kind: Kind,
+    /// The default, as TOML.
+    pub default: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+/// The definition of a key.
+#[must_use]
+pub fn find(key: &str) -> Option<&'static Definition> {
+    DEFINITIONS.iter().find(|definition| definition.key == key)
+}
+
+/// All keys of the table.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    DEFINITIONS.iter().map(|definition| definition.key)
+}
+
+/// "one of "a", "b"", or the one name.
+#[must_use]
+pub fn one_of(names: &[&str]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    if quoted.len() == 1 { quoted.concat() } else { format!("one of {}", quoted.join(", ")) }
+}
+
+/// Every setting of an experiment, in the order of the documentation.
+pub const DEFINITIONS: &[Definition] = &[
+    Definition {
+        key: "dataset",
+        kind: Kind::Name {
+            names: || DatasetName::ALL.iter().map(|v| v.name()).collect(),
+            make: |name| DatasetName::ALL.iter().find(|v| v.name() == name).map(|v| Setting::Dataset(*v)),
+        },
+        default: "\"harmonics\"",
+        meaning: "the data",
+    },
+    Definition {
+        key: "split_seed",
+        kind: Kind::Integer { min: 0, max: MAX_SEED, make: |v| Some(Setting::SplitSeed(v)) },
+        default: "0",
+        meaning: "seed of the split into train and test; the same for all repeats",
+    },
+    Definition {
+        key: "architecture",
+        kind: Kind::Layers,
+        default: "[10, 7, 5, 4, 3]",
+        meaning: "units of each hidden layer, first to last; the softmax readout is added",
+    },
+    Definition {
+        key: "activation_fn",
+        kind: Kind::Name {
+            names: || Activation::ALL.iter().map(|v| v.name()).collect(),
+            make: |name| Activation::ALL.iter().find(|v| v.name() == name).map(|v| Setting::ActivationFn(*v)),
+        },
+        default: "\"tanh\"",
+        meaning: "activation of every hidden layer",
+    },
+    Definition {
+        key: "model",
+        kind: Kind::Name {
+            names: || vec!["feedforward"],
+            make: |name| (name == "feedforward").then_some(Setting::ModelFeedforward),
+        },
+        default: "\"feedforward\"",
+        meaning: "kind of network",
+    },
+    Definition {
+        key: "initial_bias",
+        // `+ 0.0` makes −0 and 0 one value.
+        kind: Kind::Number { positive: false, make: |v| Setting::InitialBias(v + 0.0) },
+        default: "0.0",
+        meaning: "initial value of every hidden bias",
+    },
+    Definition {
+        key: "optimizer",
+        kind: Kind::Name {
+            names: || Optimizer::ALL.iter().map(|v| v.name()).collect(),
+            make: |name| Optimizer::ALL.iter().find(|v| v.name() == name).map(|v| Setting::Optimizer(*v)),
+        },
+        default: "\"adam\"",
+        meaning: "rule that turns gradients into new weights",
+    },
+    Definition {
+        key: "learning_rate",
+        kind: Kind::Number { positive: true, make: Setting::LearningRate },
+        default: "0.0004",
+        meaning: "step size",
+    },
+    Definition {
+        key: "batch_size",
+        kind: Kind::Integer { min: 1, max: u32::MAX as u64, make: |v| u32::try_from(v).ok().map(Setting::BatchSize) },
+        default: "256",
+        meaning: "examples a step; the last batch of a pass may be smaller",
+    },
+    Definition {
+        key: "epochs",
+        kind: Kind::Integer { min: 0, max: 10_000_000, make: |v| u32::try_from(v).ok().map(Setting::Epochs) },
+        default: "8000",
+        meaning: "passes over the training examples",
+    },
+    Definition {
+        key: "record_initial",
+        kind: Kind::Switch { make: Setting::RecordInitial },
+        default: "false",
+        meaning: "also record the untrained network, as epoch -1",
+    },
+    Definition {
+        key: "calculate_mi_for",
+        kind: Kind::Splits,
+        default: "[\"train\", \"test\"]",
+        meaning: "splits on which information is measured; full_dataset is another name of full",
+    },
+    Definition {
+        key: "estimators",
+        kind: Kind::Estimators,
+        default: "[\"binning\"]",
+        meaning: "estimators that measure, each with its parameters",
+    },
+    Definition {
+        key: "estimator",
+        kind: Kind::Name {
+            names: || EstimatorSpec::NAMES.to_vec(),
+            make: |name| EstimatorSpec::by_name(name).map(Setting::Estimator),
+        },
+        default: "\"binning\"",
+        meaning: "one estimator, the old form of estimators",
+    },
+    Definition {
+        key: "discretization_range",
+        kind: Kind::Number { positive: true, make: Setting::DiscretizationRange },
+        default: "0.07",
+        meaning: "parameter of estimator: bin_width of binning (default 0.07), noise_variance of upper and lower (default 0.001)",
+    },
+    Definition {
+        key: "seed_offset",
+        kind: Kind::Integer { min: 0, max: MAX_SEED, make: |v| Some(Setting::SeedOffset(v)) },
+        default: "0",
+        meaning: "added to the cohort's seed before the seeds of the repeats are derived",
+    },
+];

@@ -1,0 +1,247 @@
+//! The top of a cohort file: name, repeats, base settings, launcher; and what all its parts share while it is read.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::definitions::{MAX_SEED, find, keys};
+use super::errors::{Reporter, nearest};
+use super::model::{Cohort, LauncherSettings, MAX_RUNS};
+use super::setting::Setting;
+use super::syntax::{self, Blanked, Entry, Node, entries};
+use super::values::{found, read_integer, read_text};
+use super::{axes, checks};
+
+/// Keys at the top of the file.
+const TOP: &[&str] = &["name", "description", "n_runs", "seed", "experiment", "grid", "zip", "exclude", "include", "launcher"];
+/// Top keys that are values, and so no sections.
+const TOP_VALUES: &[&str] = &["name", "description", "n_runs", "seed"];
+
+/// Reads a cohort, or what is left of it. What it returns is valid if nothing was reported.
+pub(super) fn read(text: &str, blanked: Option<&Blanked>, reporter: &mut Reporter<'_>) -> Cohort {
+    let tree = syntax::tree(blanked.map_or(text, |blanked| &blanked.text), reporter);
+    let tainted = blanked.into_iter().flat_map(|blanked| blanked.keys.iter().cloned()).collect();
+    let lost = blanked.is_some_and(|blanked| blanked.lost);
+    let mut reader = Reader { reporter, tainted, blanked: blanked.is_some(), lost, forms: Vec::new() };
+    let cohort = read_top(&tree, &mut reader);
+    checks::forms(&mut reader);
+    cohort
+}
+
+/// What the parts share while a file is read.
+pub(super) struct Reader<'r, 'a> {
+    /// Where mistakes go.
+    pub(super) reporter: &'r mut Reporter<'a>,
+    /// Keys of which a value was not understood: what depends on them is not checked, since one mistake is one error.
+    pub(super) tainted: BTreeSet<String>,
+    /// Whether statements were blanked: a table without entries may have had some.
+    pub(super) blanked: bool,
+    /// Whether a section was not understood: what is missing may stand there.
+    pub(super) lost: bool,
+    /// Every use of the keys that name estimators, to tell the two forms apart.
+    pub(super) forms: Vec<(Range<usize>, &'static str)>,
+}
+
+/// In which part of the file a setting stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// `[experiment]`
+    Base,
+    /// An axis, or what a value of an axis sets.
+    Axis,
+    /// A condition, or an included point: no other part depends on it.
+    Point,
+}
+
+impl Reader<'_, '_> {
+    /// Notes a value of the wrong type.
+    pub(super) fn mismatch(&mut self, node: &Node<'_>, path: &str, what: &str, expected: &str) {
+        self.reporter.report(&node.span(), path, format!("`{what}` is {}", found(node))).expected = Some(expected.to_owned());
+    }
+
+    /// Notes a key that no setting has, and where it belongs if it is one of another part of the file.
+    pub(super) fn unknown(&mut self, span: &Range<usize>, table: &str, key: &str, more: &[&str], place: Place) {
+        let path = format!("{table}.{key}");
+        if TOP_VALUES.contains(&key) && !more.contains(&key) {
+            let message = match place {
+                Place::Base => format!("`{key}` is no setting of an experiment"),
+                Place::Axis | Place::Point => format!("`{key}` is the same for the whole cohort: it cannot vary between points"),
+            };
+            let entry = self.reporter.report(span, path, message);
+            entry.expected = Some(match (key, place) {
+                ("seed", Place::Axis | Place::Point) => "`seed` at the top of the file; `seed_offset` may vary".to_owned(),
+                _ => format!("`{key}` at the top of the file"),
+            });
+            return;
+        }
+        let mut known = more.to_vec();
+        keys().for_each(|key| known.push(key));
+        let suggestion = nearest(key, known).map(str::to_owned);
+        if place != Place::Point {
+            self.tainted.extend(suggestion.clone());
+            self.tainted.insert(key.to_owned());
+        }
+        let entry = self.reporter.report(span, path, format!("unknown key `{key}` in {table}"));
+        entry.expected = Some(match (suggestion.is_some(), more) {
+            (true, _) => "a setting of an experiment".to_owned(),
+            (false, []) => format!("one of {}", keys().collect::<Vec<_>>().join(", ")),
+            (false, more) => format!("one of {}, {}", more.join(", "), keys().collect::<Vec<_>>().join(", ")),
+        });
+        entry.suggestion = suggestion;
+    }
+
+    /// Reads one setting of a table; `more` are the other keys that the table knows.
+    pub(super) fn setting(
+        &mut self,
+        table: &str,
+        (key, span, node): Entry<'_, '_>,
+        more: &[&str],
+        place: Place,
+    ) -> Option<Setting> {
+        let Some(definition) = find(key) else {
+            self.unknown(&span, table, key, more, place);
+            return None;
+        };
+        self.note_form(&span, definition.key);
+        let setting = definition.read(self.reporter, node, &format!("{table}.{key}"));
+        if setting.is_none() && place != Place::Point {
+            self.tainted.insert(key.to_owned());
+        }
+        setting
+    }
+
+    /// Remembers the use of a key that names estimators.
+    pub(super) fn note_form(&mut self, span: &Range<usize>, key: &'static str) {
+        if matches!(key, "estimators" | "estimator" | "discretization_range") {
+            self.forms.push((span.clone(), key));
+        }
+    }
+}
+
+/// Reads the whole tree.
+fn read_top(tree: &DeTable<'_>, reader: &mut Reader<'_, '_>) -> Cohort {
+    let mut cohort = Cohort {
+        name: String::new(),
+        description: String::new(),
+        n_runs: 1,
+        seed: 0,
+        base: Vec::new(),
+        grids: Vec::new(),
+        zips: Vec::new(),
+        excludes: Vec::new(),
+        includes: Vec::new(),
+        launcher: LauncherSettings::default(),
+    };
+    if !tree.contains_key("name") && !reader.lost && !reader.tainted.contains("name") {
+        missing_name(tree, reader);
+    }
+    for (key, span, node) in entries(tree) {
+        match key {
+            "name" => cohort.name = read_name(node, reader),
+            "description" => {
+                cohort.description = read_text(reader.reporter, node, key, key).unwrap_or_default().to_owned();
+            }
+            "n_runs" => cohort.n_runs = count(read_integer(reader.reporter, node, key, key, (1, MAX_RUNS))).unwrap_or(1),
+            "seed" => cohort.seed = read_integer(reader.reporter, node, key, key, (0, MAX_SEED)).unwrap_or(0),
+            "experiment" => cohort.base = read_base(node, reader),
+            "launcher" => cohort.launcher = read_launcher(node, reader),
+            // The parts that refer to one another are read below, whatever their order in the file.
+            "grid" | "zip" | "exclude" | "include" => {}
+            _ => unknown_at_top(reader, &span, key, node),
+        }
+    }
+    axes::read(tree, &mut cohort, reader);
+    cohort
+}
+
+/// Notes that there is no name.
+fn missing_name(tree: &DeTable<'_>, reader: &mut Reader<'_, '_>) {
+    // A misspelt `name` is one mistake, already reported.
+    let misspelt = tree
+        .keys()
+        .any(|key| !TOP.contains(&key.get_ref().as_ref()) && nearest(key.get_ref(), TOP.iter().copied()) == Some("name"));
+    if !misspelt {
+        reader.reporter.report(&(0..0), "name", "the cohort has no `name`").expected =
+            Some("name = \"…\" at the top of the file".to_owned());
+    }
+}
+
+/// Notes an unknown key or section at the top of the file.
+fn unknown_at_top(reader: &mut Reader<'_, '_>, span: &Range<usize>, key: &str, node: &Node<'_>) {
+    if find(key).is_some() {
+        let entry = reader.reporter.report(span, key, format!("`{key}` stands outside of [experiment]"));
+        entry.expected = Some(format!("`{key}` below [experiment]"));
+        reader.tainted.insert(key.to_owned());
+        return;
+    }
+    let suggestion = nearest(key, TOP.iter().copied()).map(str::to_owned);
+    // A table may have been meant as a grid: without it, excludes have nothing to match.
+    reader.lost |= matches!(node.get_ref(), DeValue::Table(_) | DeValue::Array(_));
+    let entry = reader.reporter.report(span, key, format!("unknown key `{key}` at the top of the file"));
+    entry.expected = Some(format!("one of {}", TOP.join(", ")));
+    entry.suggestion = suggestion;
+}
+
+/// The cohort's name.
+fn read_name(node: &Node<'_>, reader: &mut Reader<'_, '_>) -> String {
+    let Some(name) = read_text(reader.reporter, node, "name", "name") else { return String::new() };
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+    if !plain || name.is_empty() || name.len() > 64 || name == "." || name == ".." {
+        reader.reporter.report(&node.span(), "name", "this `name` cannot be the name of a directory").expected =
+            Some("1 to 64 characters out of A-Z, a-z, 0-9, `.`, `_`, `-`, and not \".\" or \"..\"".to_owned());
+    }
+    name.to_owned()
+}
+
+/// A count that was checked to fit.
+fn count(value: Option<u64>) -> Option<u32> {
+    value.and_then(|v| u32::try_from(v).ok())
+}
+
+/// The settings of `[experiment]`.
+fn read_base(node: &Node<'_>, reader: &mut Reader<'_, '_>) -> Vec<Setting> {
+    let DeValue::Table(table) = node.get_ref() else {
+        reader.mismatch(node, "experiment", "experiment", "a table: [experiment], settings below it");
+        return Vec::new();
+    };
+    entries(table).into_iter().filter_map(|entry| reader.setting("experiment", entry, &[], Place::Base)).collect()
+}
+
+/// The sections `[launcher.…]`.
+fn read_launcher(node: &Node<'_>, reader: &mut Reader<'_, '_>) -> LauncherSettings {
+    let mut settings = LauncherSettings::default();
+    let DeValue::Table(launchers) = node.get_ref() else {
+        reader.mismatch(node, "launcher", "launcher", "a table: [launcher.local]");
+        return settings;
+    };
+    for (launcher, span, node) in entries(launchers) {
+        if launcher != "local" {
+            unknown_in(reader, &span, "launcher", launcher, &["local"]);
+            continue;
+        }
+        let DeValue::Table(table) = node.get_ref() else {
+            reader.mismatch(node, "launcher.local", launcher, "a table: [launcher.local]");
+            continue;
+        };
+        for (key, span, node) in entries(table) {
+            let slot = match key {
+                "workers" => &mut settings.local.workers,
+                "threads" => &mut settings.local.threads,
+                _ => {
+                    unknown_in(reader, &span, "launcher.local", key, &["workers", "threads"]);
+                    continue;
+                }
+            };
+            *slot = count(read_integer(reader.reporter, node, &format!("launcher.local.{key}"), key, (1, 65_536)));
+        }
+    }
+    settings
+}
+
+/// Notes a key that a table of few keys does not know.
+fn unknown_in(reader: &mut Reader<'_, '_>, span: &Range<usize>, table: &str, key: &str, known: &[&str]) {
+    let entry = reader.reporter.report(span, format!("{table}.{key}"), format!("unknown key `{key}` in {table}"));
+    entry.expected = Some(known.join(" or "));
+    entry.suggestion = nearest(key, known.iter().copied()).map(str::to_owned);
+}

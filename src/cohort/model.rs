@@ -1,0 +1,130 @@
+//! A checked cohort: base settings, axes, what is excluded and included, repeats. Values only, no text.
+
+use super::setting::{Draft, Setting};
+
+/// Points of a cohort at most; more would not fit a machine's memory in the tables.
+pub const MAX_POINTS: u128 = 10_000_000;
+/// Repeats of an experiment at most.
+pub const MAX_RUNS: u64 = 1_000_000;
+/// Points times repeats at most.
+pub const MAX_ALL_RUNS: u128 = 100_000_000;
+
+/// A checked cohort.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cohort {
+    /// Its name: 1 to 64 characters out of `A-Za-z0-9._-`, safe as the name of a directory.
+    pub name: String,
+    /// Free text; empty if not given.
+    pub description: String,
+    /// Repeats of every experiment, ≥ 1.
+    pub n_runs: u32,
+    /// The seed that the seeds of the repeats are derived from.
+    pub seed: u64,
+    /// The settings of `[experiment]`, in file order.
+    pub base: Vec<Setting>,
+    /// One product of axes for each `[grid]`; never empty: without a grid one product without axes, which is one point.
+    pub grids: Vec<Vec<Dimension>>,
+    /// The `[[zip]]`s, multiplied with every grid.
+    pub zips: Vec<Dimension>,
+    /// The `[[exclude]]`s.
+    pub excludes: Vec<Exclude>,
+    /// The `[[include]]`s.
+    pub includes: Vec<Include>,
+    /// How to run; never part of an id.
+    pub launcher: LauncherSettings,
+}
+
+impl Cohort {
+    /// The base settings, ready for those of a point.
+    #[must_use]
+    pub fn draft(&self) -> Draft {
+        let mut draft = Draft::default();
+        self.base.iter().for_each(|setting| draft.apply(setting));
+        draft
+    }
+}
+
+/// Axes that advance together: one axis of a grid, or those of a `[[zip]]`. All have the same number of values, at least one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dimension {
+    /// The axes, in file order; never empty.
+    pub axes: Vec<Axis>,
+}
+
+impl Dimension {
+    /// Number of values of each axis.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.axes.first().map_or(0, |axis| axis.values.len())
+    }
+
+    /// Whether there is nothing to vary.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One axis: its key, and what each of its values sets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// A setting's key, or a name of its own.
+    pub name: String,
+    /// The values, in file order.
+    pub values: Vec<AxisValue>,
+}
+
+/// One value of an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AxisValue {
+    /// Its label, or the compact text of its value: what stands in an experiment's label.
+    pub text: String,
+    /// The settings that it sets.
+    pub set: Vec<Setting>,
+}
+
+/// A set of conditions; a point of the grid that meets them all is left out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exclude {
+    /// The conditions, in file order; never empty.
+    pub conditions: Vec<Condition>,
+}
+
+/// One condition on a point.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// The point's experiment has this setting.
+    Has(Setting),
+    /// The point's value on an axis has this label.
+    Labelled {
+        /// The axis.
+        axis: String,
+        /// The label.
+        label: String,
+    },
+}
+
+/// A point added to the grid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Include {
+    /// Its label, if the file gives one.
+    pub label: Option<String>,
+    /// The settings that differ from the base, in file order.
+    pub set: Vec<Setting>,
+}
+
+/// How to run a cohort, by launcher.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LauncherSettings {
+    /// `[launcher.local]`
+    pub local: LocalSettings,
+}
+
+/// Processes and threads on this machine; what is not given is chosen by the launcher.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LocalSettings {
+    /// Worker processes, ≥ 1.
+    pub workers: Option<u32>,
+    /// Threads of each worker, ≥ 1.
+    pub threads: Option<u32>,
+}

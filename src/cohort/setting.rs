@@ -1,0 +1,262 @@
+//! One setting with its checked value: what a line of a cohort file sets, an axis varies and an exclude matches.
+
+use std::fmt::Write as _;
+
+use super::settings::Settings;
+use crate::estimate::spec::EstimatorSpec;
+use crate::train::spec::{Activation, DatasetName, Optimizer, Split};
+
+/// A setting and its value, within its domain.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Setting {
+    /// `dataset`
+    Dataset(DatasetName),
+    /// `split_seed`
+    SplitSeed(u64),
+    /// `architecture`
+    Architecture(Vec<u32>),
+    /// `activation_fn`
+    ActivationFn(Activation),
+    /// `model`: there is one, the feedforward network.
+    ModelFeedforward,
+    /// `initial_bias`
+    InitialBias(f64),
+    /// `optimizer`
+    Optimizer(Optimizer),
+    /// `learning_rate`
+    LearningRate(f64),
+    /// `batch_size`
+    BatchSize(u32),
+    /// `epochs`
+    Epochs(u32),
+    /// `record_initial`
+    RecordInitial(bool),
+    /// `calculate_mi_for`, in the order of [`Split::ALL`]
+    CalculateMiFor(Vec<Split>),
+    /// `estimators`
+    Estimators(Vec<EstimatorSpec>),
+    /// `estimator`, the old form: one estimator, with its default parameter.
+    Estimator(EstimatorSpec),
+    /// `discretization_range`, the old form: the parameter of that estimator.
+    DiscretizationRange(f64),
+    /// `seed_offset`
+    SeedOffset(u64),
+}
+
+impl Setting {
+    /// The key in cohort files.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        match self {
+            Self::Dataset(_) => "dataset",
+            Self::SplitSeed(_) => "split_seed",
+            Self::Architecture(_) => "architecture",
+            Self::ActivationFn(_) => "activation_fn",
+            Self::ModelFeedforward => "model",
+            Self::InitialBias(_) => "initial_bias",
+            Self::Optimizer(_) => "optimizer",
+            Self::LearningRate(_) => "learning_rate",
+            Self::BatchSize(_) => "batch_size",
+            Self::Epochs(_) => "epochs",
+            Self::RecordInitial(_) => "record_initial",
+            Self::CalculateMiFor(_) => "calculate_mi_for",
+            Self::Estimators(_) => "estimators",
+            Self::Estimator(_) => "estimator",
+            Self::DiscretizationRange(_) => "discretization_range",
+            Self::SeedOffset(_) => "seed_offset",
+        }
+    }
+
+    /// The value as labels show it: names bare, lists compact, a list of one split as that split.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Dataset(v) => v.name().to_owned(),
+            Self::ActivationFn(v) => v.name().to_owned(),
+            Self::Optimizer(v) => v.name().to_owned(),
+            Self::ModelFeedforward => "feedforward".to_owned(),
+            Self::SplitSeed(v) | Self::SeedOffset(v) => v.to_string(),
+            Self::BatchSize(v) | Self::Epochs(v) => v.to_string(),
+            Self::InitialBias(v) | Self::LearningRate(v) | Self::DiscretizationRange(v) => format!("{v:?}"),
+            Self::RecordInitial(v) => v.to_string(),
+            Self::Architecture(v) => list(v.iter().map(u32::to_string)),
+            Self::CalculateMiFor(v) => match v.as_slice() {
+                [one] => one.name().to_owned(),
+                several => list(several.iter().map(|split| split.name().to_owned())),
+            },
+            Self::Estimators(v) => list(v.iter().map(estimator_text)),
+            Self::Estimator(v) => v.name().to_owned(),
+        }
+    }
+
+    /// Whether an experiment of these settings has this value.
+    #[must_use]
+    pub fn matches(&self, settings: &Settings) -> bool {
+        let training = &settings.training;
+        match self {
+            Self::Dataset(v) => *v == training.dataset,
+            Self::SplitSeed(v) => *v == training.split_seed,
+            Self::Architecture(v) => *v == training.architecture,
+            Self::ActivationFn(v) => *v == training.activation,
+            Self::ModelFeedforward => true,
+            Self::InitialBias(v) => *v == training.initial_bias,
+            Self::Optimizer(v) => *v == training.optimizer,
+            Self::LearningRate(v) => *v == training.learning_rate,
+            Self::BatchSize(v) => *v == training.batch_size,
+            Self::Epochs(v) => *v == training.epochs,
+            Self::RecordInitial(v) => *v == training.schedule.record_initial,
+            Self::CalculateMiFor(v) => *v == settings.splits,
+            Self::Estimators(v) => *v == settings.estimators,
+            Self::Estimator(v) => only(settings).is_some_and(|e| e.name() == v.name()),
+            Self::DiscretizationRange(v) => only(settings).is_some_and(|e| range(&e) == *v),
+            Self::SeedOffset(v) => *v == settings.seed_offset,
+        }
+    }
+
+    /// The setting of that key that an experiment has; nothing for an unknown key, and for the old single form where an experiment
+    /// has not exactly one estimator.
+    #[must_use]
+    pub fn of(key: &str, settings: &Settings) -> Option<Self> {
+        let training = &settings.training;
+        Some(match key {
+            "dataset" => Self::Dataset(training.dataset),
+            "split_seed" => Self::SplitSeed(training.split_seed),
+            "architecture" => Self::Architecture(training.architecture.clone()),
+            "activation_fn" => Self::ActivationFn(training.activation),
+            "model" => Self::ModelFeedforward,
+            "initial_bias" => Self::InitialBias(training.initial_bias),
+            "optimizer" => Self::Optimizer(training.optimizer),
+            "learning_rate" => Self::LearningRate(training.learning_rate),
+            "batch_size" => Self::BatchSize(training.batch_size),
+            "epochs" => Self::Epochs(training.epochs),
+            "record_initial" => Self::RecordInitial(training.schedule.record_initial),
+            "calculate_mi_for" => Self::CalculateMiFor(settings.splits.clone()),
+            "estimators" => Self::Estimators(settings.estimators.clone()),
+            "estimator" => Self::Estimator(EstimatorSpec::by_name(only(settings)?.name())?),
+            "discretization_range" => Self::DiscretizationRange(range(&only(settings)?)),
+            "seed_offset" => Self::SeedOffset(settings.seed_offset),
+            _ => return None,
+        })
+    }
+}
+
+/// Settings under construction: the old single form is two settings that make one estimator, known only when all are applied.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    settings: Settings,
+    estimator: Option<EstimatorSpec>,
+    range: Option<f64>,
+}
+
+impl Draft {
+    /// Sets one value.
+    pub fn apply(&mut self, setting: &Setting) {
+        let training = &mut self.settings.training;
+        match setting {
+            Setting::Dataset(v) => training.dataset = *v,
+            Setting::SplitSeed(v) => training.split_seed = *v,
+            Setting::Architecture(v) => training.architecture.clone_from(v),
+            Setting::ActivationFn(v) => training.activation = *v,
+            Setting::ModelFeedforward => {}
+            Setting::InitialBias(v) => training.initial_bias = *v,
+            Setting::Optimizer(v) => training.optimizer = *v,
+            Setting::LearningRate(v) => training.learning_rate = *v,
+            Setting::BatchSize(v) => training.batch_size = *v,
+            Setting::Epochs(v) => training.epochs = *v,
+            Setting::RecordInitial(v) => training.schedule.record_initial = *v,
+            Setting::CalculateMiFor(v) => self.settings.splits.clone_from(v),
+            Setting::Estimators(v) => self.settings.estimators.clone_from(v),
+            Setting::Estimator(v) => self.estimator = Some(*v),
+            Setting::DiscretizationRange(v) => self.range = Some(*v),
+            Setting::SeedOffset(v) => self.settings.seed_offset = *v,
+        }
+    }
+
+    /// The settings, complete.
+    #[must_use]
+    pub fn finish(mut self) -> Settings {
+        if self.estimator.is_some() || self.range.is_some() {
+            let default = EstimatorSpec::Binning { bin_width: EstimatorSpec::DEFAULT_BIN_WIDTH };
+            let estimator = self.estimator.unwrap_or(default);
+            self.settings.estimators = vec![self.range.map_or(estimator, |range| with_range(estimator, range))];
+        }
+        self.settings
+    }
+}
+
+/// The estimator of an experiment that has exactly one.
+fn only(settings: &Settings) -> Option<EstimatorSpec> {
+    match settings.estimators.as_slice() {
+        [one] => Some(*one),
+        _ => None,
+    }
+}
+
+/// The parameter that the old files call `discretization_range`.
+const fn range(estimator: &EstimatorSpec) -> f64 {
+    match estimator {
+        EstimatorSpec::Binning { bin_width } => *bin_width,
+        EstimatorSpec::Upper { noise_variance } | EstimatorSpec::Lower { noise_variance } => *noise_variance,
+    }
+}
+
+/// The estimator with that parameter set.
+const fn with_range(estimator: EstimatorSpec, range: f64) -> EstimatorSpec {
+    match estimator {
+        EstimatorSpec::Binning { .. } => EstimatorSpec::Binning { bin_width: range },
+        EstimatorSpec::Upper { .. } => EstimatorSpec::Upper { noise_variance: range },
+        EstimatorSpec::Lower { .. } => EstimatorSpec::Lower { noise_variance: range },
+    }
+}
+
+/// An estimator as labels show it: its name, its parameter where that is not the default.
+fn estimator_text(estimator: &EstimatorSpec) -> String {
+    let name = estimator.name();
+    if EstimatorSpec::by_name(name) == Some(*estimator) { name.to_owned() } else { format!("{name}({:?})", range(estimator)) }
+}
+
+/// Items in brackets, without spaces.
+fn list(items: impl Iterator<Item = String>) -> String {
+    let mut text = String::from("[");
+    for (index, item) in items.enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{comma}{item}");
+    }
+    text.push(']');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_compact() {
+        let upper = EstimatorSpec::Upper { noise_variance: 0.01 };
+        let cases = [
+            (Setting::Architecture(vec![10, 7]), "[10,7]"),
+            (Setting::Architecture(vec![]), "[]"),
+            (Setting::RecordInitial(false), "false"),
+            (Setting::LearningRate(0.0004), "0.0004"),
+            (Setting::CalculateMiFor(vec![Split::Full]), "full"),
+            (Setting::CalculateMiFor(vec![Split::Train, Split::Test]), "[train,test]"),
+            (Setting::Estimators(vec![EstimatorSpec::by_name("binning").unwrap(), upper]), "[binning,upper(0.01)]"),
+        ];
+        for (setting, text) in cases {
+            assert_eq!(setting.text(), text);
+        }
+    }
+
+    #[test]
+    fn the_old_form_makes_one_estimator() {
+        let mut draft = Draft::default();
+        draft.apply(&Setting::DiscretizationRange(0.5));
+        draft.apply(&Setting::Estimator(EstimatorSpec::by_name("lower").unwrap()));
+        let settings = draft.finish();
+        assert_eq!(settings.estimators, [EstimatorSpec::Lower { noise_variance: 0.5 }]);
+        assert!(Setting::DiscretizationRange(0.5).matches(&settings));
+        assert_eq!(Setting::of("estimator", &settings).map(|s| s.text()).as_deref(), Some("lower"));
+        assert!(!Setting::Estimator(EstimatorSpec::by_name("upper").unwrap()).matches(&settings));
+    }
+}

@@ -1,0 +1,435 @@
+//! Sums of a Gaussian kernel over all pairs of examples: for each example, over its own class and over all others.
+//!
+//! K_ij = 2^(−rate·‖t_i − t_j‖²) is symmetric, and the sum over a class is a part of the sum over all. So every unordered pair is
+//! evaluated once, and goes to the row of i and to the column of j, into "same class" or "other class".
+//!
+//! Examples are sorted by class, then cut: 16 make a block (the lanes), 16 blocks a panel. A panel I meets the panels I, I+1, …
+//! I+⌊P/2⌋ (mod P), so each pair of panels meets once and each panel has the same work. Within a pair of panels, 8 rows at a time
+//! are held as broadcast values against one block of columns after the other. Sums are f32 over at most 16 blocks or 64 rows, then
+//! f64. A strip is a run of panels; strips are the unit of parallel work and of the final reduction, and their number depends on N
+//! alone. So do all orders of addition: the sums are the same bits on every instruction set and for any number of threads.
+//!
+//! Memory: a copy of the sample, sorted, and 16 bytes an example for each strip at work; never anything of size N².
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::Sample;
+use crate::math::exec::Exec;
+use crate::math::simd::{Block, Kernel, LANES, Simd, blocks, flat, flat_mut};
+
+/// Blocks of a panel.
+const PANEL: usize = 16;
+/// Blocks of rows between two transfers of column sums to f64.
+const GROUP: usize = 4;
+/// Rows whose sums are kept in registers together, and for which the relation of classes is decided.
+const TILE: usize = 8;
+/// Most strips that the work is divided into.
+const STRIPS: usize = 16;
+/// Label of the places behind the last example: the class of none.
+const NO_CLASS: f32 = -1.0;
+
+/// Sums of the kernel at one example, itself included.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[repr(C)]
+pub(super) struct Sums {
+    /// Over the examples of its own class; at least 1, for itself.
+    pub(super) same: f64,
+    /// Over all other examples.
+    pub(super) other: f64,
+}
+
+/// What the sums keep from call to call.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    points: Points,
+    /// Accumulators of the strips at work.
+    strips: Vec<Sums>,
+    sums: Vec<Sums>,
+}
+
+impl Buffers {
+    /// For every example in the order of `Classes::by_class`, the sums of 2^(−rate·‖t_i − t_j‖²) over j.
+    /// `rate` and 1/`rate` must be normal in single precision.
+    pub(super) fn sums(&mut self, sample: &Sample<'_>, rate: f64, exec: Exec) -> &[Sums] {
+        self.points.load(sample);
+        let points = &self.points;
+        let decay = Decay { rate: -rate as f32, limit: (DEEPEST / rate) as f32 };
+        let places = points.blocks() * LANES;
+        let panels = points.blocks().div_ceil(PANEL);
+        let strips = panels.min(STRIPS);
+        let run = |strip: usize, sums: &mut [Sums]| {
+            sums.fill(Sums::default());
+            let panels = strip * panels / strips..(strip + 1) * panels / strips;
+            exec.isa.dispatch(Strip { points, decay, panels, sums });
+        };
+        // Serially one accumulator serves all strips; either way they are added strip by strip.
+        let at_once = if exec.parallel { strips } else { 1 };
+        self.strips.resize(at_once * places, Sums::default());
+        self.sums.clear();
+        self.sums.resize(places, Sums::default());
+        for first in (0..strips).step_by(at_once) {
+            if exec.parallel {
+                self.strips.par_chunks_mut(places).enumerate().for_each(|(strip, sums)| run(first + strip, sums));
+            } else {
+                run(first, &mut self.strips);
+            }
+            for strip in self.strips.chunks(places) {
+                for (total, part) in self.sums.iter_mut().zip(strip) {
+                    total.same += part.same;
+                    total.other += part.other;
+                }
+            }
+        }
+        &self.sums[..sample.examples()]
+    }
+}
+
+/// The sample as the kernel reads it: sorted by class, block by block, within a block unit by unit.
+#[derive(Debug, Default)]
+struct Points {
+    units: usize,
+    examples: usize,
+    /// Unit u of block b at b·units + u. Places behind the last example are infinitely far from everything.
+    values: Vec<Block>,
+    /// Class of every place.
+    labels: Vec<Block>,
+    /// First and last class of every block.
+    classes: Vec<(f32, f32)>,
+}
+
+impl Points {
+    fn load(&mut self, sample: &Sample<'_>) {
+        (self.units, self.examples) = (sample.units(), sample.examples());
+        self.values.clear();
+        self.values.resize(blocks(self.examples) * self.units, Block([f32::INFINITY; LANES]));
+        self.labels.clear();
+        self.labels.resize(blocks(self.examples), Block([NO_CLASS; LANES]));
+        let order = sample.classes().by_class();
+        for unit in 0..self.units {
+            let values = sample.unit(unit);
+            for (block, members) in self.values.iter_mut().skip(unit).step_by(self.units).zip(order.chunks(LANES)) {
+                for (value, &member) in block.0.iter_mut().zip(members) {
+                    *value = values[member];
+                }
+            }
+        }
+        // Neighbouring classes differ by 1 or more also after rounding to f32, for up to 2^24 classes.
+        let of = sample.classes().of();
+        for (label, &member) in flat_mut(&mut self.labels).iter_mut().zip(order) {
+            *label = of[member] as f32;
+        }
+        self.classes.clear();
+        for first in (0..self.examples).step_by(LANES) {
+            let classes = self.classes_of(first..first + LANES);
+            self.classes.push(classes);
+        }
+    }
+
+    const fn blocks(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// The values of one block, unit by unit.
+    #[inline(always)]
+    fn block(&self, block: usize) -> &[Block] {
+        &self.values[block * self.units..(block + 1) * self.units]
+    }
+
+    /// First and last class among the examples in `places`.
+    #[inline(always)]
+    fn classes_of(&self, places: Range<usize>) -> (f32, f32) {
+        let at = |place: usize| self.labels[place / LANES].0[place % LANES];
+        (at(places.start), at(places.end.min(self.examples) - 1))
+    }
+}
+
+/// Whether the pairs of two runs of examples are of the same class.
+#[derive(Clone, Copy, PartialEq)]
+enum Relation {
+    Same,
+    Other,
+    Mixed,
+}
+
+impl Relation {
+    /// From the first and last class of each run.
+    #[inline(always)]
+    fn of(a: (f32, f32), b: (f32, f32)) -> Self {
+        if a.1 < b.0 || b.1 < a.0 {
+            Self::Other
+        } else if a.0 == a.1 && b.0 == b.1 {
+            Self::Same
+        } else {
+            Self::Mixed
+        }
+    }
+}
+
+/// Smallest exponent of two: results stay normal numbers, of no weight beside the 1 that every sum contains.
+const DEEPEST: f64 = 125.0;
+
+/// The kernel as a function of the squared distance.
+#[derive(Clone, Copy)]
+struct Decay {
+    /// −rate
+    rate: f32,
+    /// Squared distance from which on the value is constant, 2^−125.
+    limit: f32,
+}
+
+impl Decay {
+    /// 2^(rate·d²), at most 1, and 1 at 0; relative error below 3e-7. An infinite distance or a NaN (between two infinite places) counts as `limit`.
+    ///
+    /// Rounding x = rate·d² to a whole number n by adding 1.5·2^23 needs no product of its own, and n then stands where
+    /// `scale_pow2` wants it. The polynomial is 2^f = 1 + f·q(f) for |f| ≤ 1/2, of least relative error (1.1e-7) with that form.
+    ///
+    /// Step by step over several vectors: one vector's steps wait for each other, and the processor looks only so far ahead.
+    #[inline(always)]
+    fn at<S: Simd>(self, s: S, values: &mut [S::V]) {
+        let rate = s.splat(self.rate);
+        let shift = s.splat(12_582_912.0);
+        for values in values.as_chunks_mut::<4>().0 {
+            let (mut f, mut shifted) = (*values, *values);
+            for r in 0..4 {
+                f[r] = s.min(values[r], s.splat(self.limit));
+            }
+            for r in 0..4 {
+                shifted[r] = s.mul_add(f[r], rate, shift);
+            }
+            for r in 0..4 {
+                f[r] = s.mul_add(f[r], rate, s.sub(shift, shifted[r]));
+            }
+            let mut q = [s.splat(1.330_062_2e-3); 4];
+            for coefficient in [9.669_696e-3, 5.550_558_5e-2, 2.402_228_3e-1, std::f32::consts::LN_2, 1.0] {
+                for r in 0..4 {
+                    q[r] = s.mul_add(q[r], f[r], s.splat(coefficient));
+                }
+            }
+            for r in 0..4 {
+                values[r] = s.scale_pow2(q[r], shifted[r]);
+            }
+        }
+    }
+}
+
+/// The work of some panels: they against the half circle of panels that follows each.
+struct Strip<'a> {
+    points: &'a Points,
+    decay: Decay,
+    panels: Range<usize>,
+    sums: &'a mut [Sums],
+}
+
+/// Column sums of a panel in f32.
+#[derive(Default)]
+struct Columns {
+    same: [Block; PANEL],
+    other: [Block; PANEL],
+}
+
+impl Kernel for Strip<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        let panels = self.points.blocks().div_ceil(PANEL);
+        for row in self.panels.clone() {
+            for step in 0..=panels / 2 {
+                // With an even number of panels, those half a circle apart meet from one side only.
+                if 2 * step == panels && row >= step {
+                    continue;
+                }
+                self.meet(s, row, (row + step) % panels);
+            }
+        }
+    }
+}
+
+impl Strip<'_> {
+    /// The blocks of a panel.
+    #[inline(always)]
+    fn panel(&self, panel: usize) -> Range<usize> {
+        panel * PANEL..((panel + 1) * PANEL).min(self.points.blocks())
+    }
+
+    /// All pairs of two panels, or of one panel within itself.
+    #[inline(always)]
+    fn meet<S: Simd>(&mut self, s: S, row_panel: usize, column_panel: usize) {
+        let (rows, columns) = (self.panel(row_panel), self.panel(column_panel));
+        let mut dropped = Columns::default();
+        for group in rows.clone().step_by(GROUP) {
+            let mut sums = Columns::default();
+            for block in group..(group + GROUP).min(rows.end) {
+                for half in 0..LANES / TILE {
+                    let first = block * LANES + half * TILE;
+                    if first < self.points.examples {
+                        self.tile(s, first, row_panel == column_panel, columns.clone(), &mut sums, &mut dropped);
+                    }
+                }
+            }
+            let (same, other) = (flat(&sums.same), flat(&sums.other));
+            for ((total, same), other) in self.sums[columns.start * LANES..columns.end * LANES].iter_mut().zip(same).zip(other) {
+                total.same += f64::from(*same);
+                total.other += f64::from(*other);
+            }
+        }
+    }
+
+    /// Eight rows from place `first` on against the panel `columns`; within one panel, from the rows' own block on.
+    #[inline(always)]
+    fn tile<S: Simd>(&mut self, s: S, first: usize, within: bool, columns: Range<usize>, sums: &mut Columns, dropped: &mut Columns) {
+        let own = first / LANES;
+        let classes = self.points.classes_of(first..first + TILE);
+        let relation_to = |column: usize| Relation::of(classes, self.points.classes[column]);
+        let mut column = if within { own } else { columns.start };
+        while column < columns.end {
+            let relation = relation_to(column);
+            let diagonal = within && column == own;
+            let mut end = column + 1;
+            while !diagonal && end < columns.end && relation_to(end) == relation {
+                end += 1;
+            }
+            // In the own block both orders of every pair come up as rows, so its column sums are not wanted.
+            let sums = if diagonal { &mut *dropped } else { &mut *sums };
+            let places = column - columns.start..end - columns.start;
+            let (same, other) = (&mut sums.same[places.clone()], &mut sums.other[places]);
+            if S::WIDE {
+                self.run::<S, TILE>(s, relation, first, column..end, same, other);
+            } else {
+                // Where registers are few, four rows at a time; no sum changes its order.
+                self.run::<S, 4>(s, relation, first, column..end, same, other);
+                self.run::<S, 4>(s, relation, first + 4, column..end, same, other);
+            }
+            column = end;
+        }
+    }
+
+    /// `R` rows from place `first` on against blocks of columns that are all of one relation to them.
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(
+        &mut self,
+        s: S,
+        relation: Relation,
+        first: usize,
+        columns: Range<usize>,
+        same: &mut [Block],
+        other: &mut [Block],
+    ) {
+        let points = self.points;
+        let tile: Tile<'_, R> = Tile {
+            decay: self.decay,
+            units: points.units,
+            rows: points.block(first / LANES),
+            part: first % LANES / R,
+            columns: &points.values[columns.start * points.units..columns.end * points.units],
+        };
+        match relation {
+            Relation::Same => {
+                for (total, part) in self.sums[first..first + R].iter_mut().zip(tile.sums(s, same)) {
+                    total.same += f64::from(part);
+                }
+            }
+            Relation::Other => {
+                for (total, part) in self.sums[first..first + R].iter_mut().zip(tile.sums(s, other)) {
+                    total.other += f64::from(part);
+                }
+            }
+            Relation::Mixed => {
+                let labels = (&points.labels[first / LANES], &points.labels[columns]);
+                let (same, other) = tile.split_sums(s, labels, same, other);
+                for ((total, same), other) in self.sums[first..first + R].iter_mut().zip(same).zip(other) {
+                    total.same += f64::from(same);
+                    total.other += f64::from(other);
+                }
+            }
+        }
+    }
+}
+
+/// `R` rows of one block against blocks of columns.
+struct Tile<'a, const R: usize> {
+    decay: Decay,
+    units: usize,
+    /// The rows' block, unit by unit.
+    rows: &'a [Block],
+    /// Which `R` of its rows: from R·part on.
+    part: usize,
+    /// The columns' blocks, one after the other.
+    columns: &'a [Block],
+}
+
+impl<const R: usize> Tile<'_, R> {
+    /// The kernel between the rows and one block of columns.
+    #[inline(always)]
+    fn kernel<S: Simd>(&self, s: S, column: &[Block]) -> [S::V; R] {
+        let mut squared = [s.zero(); R];
+        for (row, column) in self.rows.iter().zip(column) {
+            let column = s.load(column);
+            let row = &row.0.as_chunks::<R>().0[self.part];
+            for r in 0..R {
+                let difference = s.sub(column, s.splat(row[r]));
+                squared[r] = s.mul_add(difference, difference, squared[r]);
+            }
+        }
+        self.decay.at(s, &mut squared);
+        squared
+    }
+
+    /// Adds to the sums of each column; returns the sum of each row.
+    #[inline(always)]
+    fn sums<S: Simd>(&self, s: S, column_sums: &mut [Block]) -> [f32; R] {
+        let mut rows = [s.zero(); R];
+        for (column, sum) in self.columns.chunks_exact(self.units).zip(column_sums) {
+            let kernel = self.kernel(s, column);
+            let mut total = s.load(sum);
+            for r in 0..R {
+                rows[r] = s.add(rows[r], kernel[r]);
+                total = s.add(total, kernel[r]);
+            }
+            s.store(sum, total);
+        }
+        lane_sums(s, &rows)
+    }
+
+    /// As `sums`, apart for pairs of the same class and of different classes. Labels: those of the rows' block and of the columns.
+    #[inline(always)]
+    fn split_sums<S: Simd>(
+        &self,
+        s: S,
+        labels: (&Block, &[Block]),
+        same_sums: &mut [Block],
+        other_sums: &mut [Block],
+    ) -> ([f32; R], [f32; R]) {
+        let row_labels = &labels.0.0.as_chunks::<R>().0[self.part];
+        let mut rows = ([s.zero(); R], [s.zero(); R]);
+        let columns = self.columns.chunks_exact(self.units).zip(labels.1);
+        for ((column, labels), (same_sum, other_sum)) in columns.zip(same_sums.iter_mut().zip(other_sums)) {
+            let kernel = self.kernel(s, column);
+            let labels = s.load(labels);
+            for r in 0..R {
+                let apart = s.abs(s.sub(labels, s.splat(row_labels[r])));
+                let same = s.select_gt(apart, s.splat(0.5), s.zero(), kernel[r]);
+                let other = s.sub(kernel[r], same);
+                rows.0[r] = s.add(rows.0[r], same);
+                rows.1[r] = s.add(rows.1[r], other);
+                let sum = s.add(s.load(same_sum), same);
+                s.store(same_sum, sum);
+                let sum = s.add(s.load(other_sum), other);
+                s.store(other_sum, sum);
+            }
+        }
+        (lane_sums(s, &rows.0), lane_sums(s, &rows.1))
+    }
+}
+
+/// The sum over the lanes of each vector.
+#[inline(always)]
+fn lane_sums<S: Simd, const R: usize>(s: S, vectors: &[S::V; R]) -> [f32; R] {
+    let mut sums = [0.0; R];
+    for (sum, vector) in sums.iter_mut().zip(vectors) {
+        *sum = s.sum(*vector);
+    }
+    sums
+}

@@ -1,0 +1,96 @@
+//! A rough cost of trainings and measurements, in nanoseconds of one core with AVX-512: it decides what starts first, and how far along a
+//! task is; results never depend on it.
+
+use super::plan::Task;
+use crate::estimate::spec::EstimatorSpec;
+use crate::train::spec::{DatasetName, Split, TrainingSpec};
+
+/// Size of a data set, as far as the cost depends on it.
+struct Size {
+    inputs: u32,
+    classes: u32,
+    examples: f64,
+    train_share: f64,
+}
+
+/// The size of a data set.
+const fn size(dataset: DatasetName) -> Size {
+    match dataset {
+        DatasetName::Harmonics => Size { inputs: 12, classes: 2, examples: 4096.0, train_share: 0.8 },
+    }
+}
+
+/// Widths of all layers, the inputs first, the readout last.
+fn widths(spec: &TrainingSpec) -> Vec<f64> {
+    let Size { inputs, classes, .. } = size(spec.dataset);
+    [inputs].into_iter().chain(spec.architecture.iter().copied()).chain([classes]).map(f64::from).collect()
+}
+
+/// Parameters of the network.
+fn parameters(spec: &TrainingSpec) -> f64 {
+    widths(spec).windows(2).map(|pair| (pair[0] + 1.0) * pair[1]).sum()
+}
+
+/// Cost of a training: passes over the training examples, a multiply-add a parameter in each of three products, and an activation a unit.
+#[must_use]
+pub fn training(spec: &TrainingSpec) -> f64 {
+    let Size { examples, train_share, .. } = size(spec.dataset);
+    let units: f64 = widths(spec).iter().sum();
+    f64::from(spec.epochs) * examples * train_share * (0.06 * parameters(spec) + 0.2 * units)
+}
+
+/// Cost of a measurement over the recorded epochs: a hash a row and layer for binning; a distance and an exponential a pair for the bounds.
+#[must_use]
+pub fn measurement(spec: &TrainingSpec, recorded: usize, estimator: &EstimatorSpec, split: Split) -> f64 {
+    let Size { examples, train_share, .. } = size(spec.dataset);
+    let n = match split {
+        Split::Train => examples * train_share,
+        Split::Test => examples * (1.0 - train_share),
+        Split::Full => examples,
+    };
+    let layers = &widths(spec)[1..];
+    let one = |units: f64| match estimator {
+        EstimatorSpec::Binning { .. } => n * (14.0 + 0.6 * units),
+        EstimatorSpec::Upper { .. } | EstimatorSpec::Lower { .. } => n * n / 2.0 * (0.22 + 0.035 * units),
+    };
+    recorded as f64 * layers.iter().map(|&units| one(units)).sum::<f64>()
+}
+
+impl Task {
+    /// Cost of the training, 0 where only measurements are missing.
+    #[must_use]
+    pub fn training_cost(&self) -> f64 {
+        if self.train { training(&self.spec) } else { 0.0 }
+    }
+
+    /// Cost of the whole task.
+    #[must_use]
+    pub fn cost(&self) -> f64 {
+        let recorded = self.spec.schedule.recorded(self.spec.epochs).len();
+        let measures = self.measure.iter().map(|m| measurement(&self.spec, recorded, &m.estimator, m.split));
+        self.training_cost() + measures.sum::<f64>()
+    }
+
+    /// Multiply-adds of one product of a training step: tells whether a step is worth several threads.
+    #[must_use]
+    pub fn step_work(&self) -> u64 {
+        // Beyond 2^53 the value saturates; nobody can tell.
+        (f64::from(self.spec.batch_size) * parameters(&self.spec)) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn longer_and_larger_costs_more() {
+        let small = TrainingSpec { epochs: 10, ..TrainingSpec::default() };
+        assert!(training(&TrainingSpec::default()) > training(&small));
+        assert!(training(&TrainingSpec { architecture: vec![], ..TrainingSpec::default() }) < training(&TrainingSpec::default()));
+        let upper = EstimatorSpec::Upper { noise_variance: 1e-3 };
+        let binning = EstimatorSpec::Binning { bin_width: 0.07 };
+        assert!(measurement(&small, 10, &upper, Split::Test) > measurement(&small, 10, &binning, Split::Full));
+        assert!(measurement(&small, 0, &upper, Split::Full) == 0.0);
+    }
+}

@@ -1,0 +1,175 @@
+//! The sheet: how many columns, how large the type, where each panel stands.
+//!
+//! A sheet of one column of panels is printed 8.5 cm wide, any other 17 cm, and no text is smaller than 7 points then. Two columns are set in
+//! larger type, so that the same picture can also be printed 8.5 cm wide with text of 5 points.
+
+use super::svg::Rgb;
+
+/// Text, spines and ticks.
+pub const INK: Rgb = Rgb(0x26, 0x26, 0x26);
+/// Text of second rank.
+pub const GREY: Rgb = Rgb(0x59, 0x59, 0x59);
+/// Lines behind the data.
+pub const GRID: Rgb = Rgb(0xea, 0xea, 0xea);
+
+/// Width of a column of print: 8.5 cm in points.
+const COLUMN: f64 = 8.5 / 2.54 * 72.0;
+/// Distance of lines of text in units of the font size.
+pub const LEADING: f64 = 1.22;
+/// Most columns at 17 cm; beyond them panels would be too small, so larger grids get a wider sheet.
+const MOST_COLUMNS: usize = 5;
+
+/// Type sizes and widths of a sheet, in points.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Columns of panels.
+    pub columns: usize,
+    /// Width of the sheet.
+    pub width: f64,
+    /// Tick labels, notes and legends: the smallest type, and the unit of all distances.
+    pub em: f64,
+    /// Axis labels.
+    pub label: f64,
+    /// Panel titles.
+    pub title: f64,
+    /// The sheet's title.
+    pub heading: f64,
+}
+
+impl Look {
+    /// The look of a sheet of `panels` panels.
+    pub fn of(panels: usize) -> Self {
+        match columns(panels) {
+            1 => Self { columns: 1, width: COLUMN, em: 7.0, label: 8.0, title: 8.0, heading: 9.0 },
+            2 => Self { columns: 2, width: 2.0 * COLUMN, em: 10.0, label: 11.0, title: 11.0, heading: 12.5 },
+            columns => {
+                let width = 2.0 * COLUMN * (columns as f64 / MOST_COLUMNS as f64).max(1.0);
+                Self { columns, width, em: 7.0, label: 8.5, title: if columns < MOST_COLUMNS { 7.5 } else { 7.0 }, heading: 10.0 }
+            }
+        }
+    }
+}
+
+/// Columns for `panels` panels: few and wide first, then about a page's proportions.
+fn columns(panels: usize) -> usize {
+    match panels {
+        0 | 1 => 1,
+        2 | 4 => 2,
+        3 | 5 | 6 | 9 => 3,
+        7..=12 => 4,
+        _ => ((panels as f64 * 0.625).sqrt().round() as usize).max(MOST_COLUMNS),
+    }
+}
+
+/// A rectangle on the sheet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Frame {
+    pub x: f64,
+    pub y: f64,
+    pub width: f64,
+    pub height: f64,
+}
+
+impl Frame {
+    /// x of the right side.
+    pub fn right(&self) -> f64 {
+        self.x + self.width
+    }
+
+    /// y of the lower side.
+    pub fn bottom(&self) -> f64 {
+        self.y + self.height
+    }
+}
+
+/// Where the panels stand.
+#[derive(Clone, Debug)]
+pub struct Panels {
+    /// The axes of each panel, row by row.
+    pub frames: Vec<Frame>,
+    columns: usize,
+}
+
+impl Panels {
+    /// Width of a panel when `margins` (left plus right) are taken off the sheet.
+    pub fn width(look: &Look, margins: f64) -> f64 {
+        let gaps = (look.columns - 1) as f64 * gap(look);
+        ((look.width - margins - gaps) / look.columns as f64).max(look.em * 3.0)
+    }
+
+    /// Places panels of that width from (left, top) on; `headers` are the heights of what stands above each panel.
+    pub fn place(look: &Look, left: f64, top: f64, width: f64, headers: &[f64]) -> Self {
+        let height = width * if look.columns > 2 { 0.86 } else { 0.78 };
+        let mut frames = Vec::with_capacity(headers.len());
+        let mut y = top;
+        for row in headers.chunks(look.columns) {
+            y += row.iter().copied().fold(0.0, f64::max);
+            frames.extend((0..row.len()).map(|column| Frame { x: left + column as f64 * (width + gap(look)), y, width, height }));
+            y += height + 1.1 * look.em;
+        }
+        Self { frames, columns: look.columns }
+    }
+
+    /// The rectangle that encloses all panels, their headers apart.
+    pub fn hull(&self) -> Frame {
+        let (Some(first), Some(last)) = (self.frames.first(), self.frames.last()) else {
+            return Frame { x: 0.0, y: 0.0, width: 0.0, height: 0.0 };
+        };
+        let right = self.frames.iter().map(Frame::right).fold(first.x, f64::max);
+        Frame { x: first.x, y: first.y, width: right - first.x, height: last.bottom() - first.y }
+    }
+
+    /// Height of as many whole rows as fit into `most`; of the first, if none does.
+    pub fn rows_height(&self, most: f64) -> f64 {
+        let hull = self.hull();
+        let heights = self.frames.iter().map(|frame| frame.bottom() - hull.y);
+        heights.filter(|&height| height <= most).fold(self.frames.first().map_or(0.0, |frame| frame.height), f64::max)
+    }
+
+    /// Whether panel `i` has no panel to its left, and so carries the labels of the y axis.
+    pub fn is_leftmost(&self, i: usize) -> bool {
+        i.is_multiple_of(self.columns)
+    }
+
+    /// Whether panel `i` has no panel below, and so carries the labels of the x axis.
+    pub fn is_lowest(&self, i: usize) -> bool {
+        i + self.columns >= self.frames.len()
+    }
+}
+
+/// Distance of two columns.
+fn gap(look: &Look) -> f64 {
+    1.7 * look.em
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sheets_have_sensible_proportions() {
+        for (panels, expected) in [(1, 1), (2, 2), (3, 3), (4, 2), (6, 3), (8, 4), (12, 4), (20, 5), (40, 5), (1000, 25)] {
+            let look = Look::of(panels);
+            assert_eq!(look.columns, expected, "{panels} panels");
+            assert!(look.em >= 7.0);
+        }
+    }
+
+    #[test]
+    fn panels_do_not_touch() {
+        for count in [1, 2, 3, 5, 8, 40, 113] {
+            let look = Look::of(count);
+            let width = Panels::width(&look, 80.0);
+            let headers = vec![20.0; count];
+            let panels = Panels::place(&look, 40.0, 10.0, width, &headers);
+            assert_eq!(panels.frames.len(), count);
+            for (i, a) in panels.frames.iter().enumerate() {
+                assert!(a.right() <= look.width - 40.0 + 1e-9);
+                for b in &panels.frames[i + 1..] {
+                    assert!(a.right() < b.x || b.right() < a.x || a.bottom() < b.y - 20.0, "{a:?} {b:?}");
+                }
+            }
+            assert_eq!((0..count).filter(|&i| panels.is_lowest(i)).count(), look.columns.min(count));
+        }
+    }
+}

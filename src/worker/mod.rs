@@ -1,0 +1,9 @@
+//! Executes tasks: joins kernels to the store. The same code under every launcher.
+//!
+//! Reading order: `serve` (the process that a launcher starts), `execute` (one task: train, commit, measure, commit), `measure`
+//! (information of all layers at one epoch), `provenance` (who ran it, where, with what).
+
+pub mod execute;
+pub mod measure;
+pub mod provenance;
+pub mod serve;

@@ -1,0 +1,48 @@
+//! Who ran an attempt, where, when, with which program: what the table `provenance` tells and no result depends on.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::grid::ids::Id;
+use crate::store::records::{Attempt, AttemptStatus};
+
+/// The program's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The commit it was built from; "unknown" outside a checkout.
+pub const COMMIT: &str = match option_env!("INFOPLANE_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
+
+/// Seconds since 1970, for provenance only.
+#[must_use]
+pub fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
+}
+
+/// Name of this host.
+#[must_use]
+pub fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+}
+
+/// The record of an attempt that started at `started` and ends now.
+#[must_use]
+pub fn attempt(training: Id, number: u32, started: f64, launcher: &str, isa: &str, status: AttemptStatus, error: Option<String>) -> Attempt {
+    let ended = now();
+    let host = host();
+    Attempt {
+        id: Id::fresh(&format!("{training} {number} {host} {} {started:?} {ended:?}", std::process::id())),
+        training,
+        number,
+        status,
+        error,
+        host,
+        launcher: launcher.to_owned(),
+        started,
+        seconds: (ended - started).max(0.0),
+        version: VERSION.to_owned(),
+        commit: COMMIT.to_owned(),
+        isa: isa.to_owned(),
+        gemm: "infoplane tiles".to_owned(),
+    }
+}

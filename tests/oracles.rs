@@ -1,0 +1,96 @@
+//! The estimators against values computed elsewhere in plain f64 (`shared/oracles`, see its README).
+//!
+//! The folder is `$INFOPLANE_SHARED`, or `shared` beside the checkout. Without it the test says so and passes.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use infoplane::estimate::{Classes, Estimator, EstimatorSpec, Information, Sample, Scratch};
+use infoplane::math::exec::Exec;
+use ndarray::{Array1, Array2};
+use ndarray_npy::NpzReader;
+use serde_json::Value;
+
+/// The folder of reference values, if there is one.
+fn oracles() -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let shared = std::env::var_os("INFOPLANE_SHARED").map_or_else(beside, PathBuf::from);
+    if shared.is_dir() {
+        return Some(shared.join("oracles"));
+    }
+    eprintln!("skipped: no folder {}; set INFOPLANE_SHARED to test against the reference values", shared.display());
+    None
+}
+
+/// The activations of one network.
+struct Layers(NpzReader<File>);
+
+impl Layers {
+    fn open(folder: &Path, activation: &str) -> Self {
+        let path = folder.join(format!("layers_{activation}.npz"));
+        let file = File::open(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        Self(NpzReader::new(file).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
+    }
+
+    fn labels(&mut self) -> Vec<u32> {
+        let labels: Array1<i32> = self.0.by_name("labels").expect("labels");
+        labels.iter().map(|&label| u32::try_from(label).expect("labels are not negative")).collect()
+    }
+
+    /// Activations as units × examples.
+    fn activations(&mut self, name: &str) -> Array2<f32> {
+        let stored: Array2<f32> = self.0.by_name(name).unwrap_or_else(|e| panic!("{name}: {e}"));
+        stored.t().as_standard_layout().into_owned()
+    }
+}
+
+/// [I(X;T), I(T;Y)] of a reference.
+fn pair(value: &Value) -> [f64; 2] {
+    [0, 1].map(|i| value[i].as_f64().unwrap_or_else(|| panic!("expected a pair of numbers, found {value}")))
+}
+
+/// Every estimate that `entry`, the references of one layer, has a value for, with that value and the agreement due.
+fn references(entry: &Value) -> Vec<(EstimatorSpec, [f64; 2], fn(f64) -> f64)> {
+    let numbers = |value: &Value| -> Vec<(f64, Value)> {
+        let map = value.as_object().expect("a table by parameter");
+        map.iter().map(|(key, value)| (key.parse().expect("a parameter"), value.clone())).collect()
+    };
+    let mut all: Vec<(EstimatorSpec, [f64; 2], fn(f64) -> f64)> = Vec::new();
+    for (bin_width, value) in numbers(&entry["binning"]) {
+        // Counts decide, so nothing but the rounding of f64 sums is left.
+        all.push((EstimatorSpec::Binning { bin_width }, pair(&value), |value| 1e-9 * value.abs() + 1e-12));
+    }
+    for (noise_variance, value) in numbers(&entry["bounds"]) {
+        all.push((EstimatorSpec::Upper { noise_variance }, pair(&value["upper"]), |_| 1e-5));
+        all.push((EstimatorSpec::Lower { noise_variance }, pair(&value["lower"]), |_| 1e-5));
+    }
+    all
+}
+
+#[test]
+fn binning_and_bounds_of_trained_layers() {
+    let Some(folder) = oracles() else { return };
+    let path = folder.join("expected.json");
+    let file = File::open(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let expected: BTreeMap<String, Value> = serde_json::from_reader(file).expect("expected.json");
+    let mut scratch = Scratch::default();
+    let mut compared = 0;
+    for activation in ["tanh", "relu"] {
+        let mut layers = Layers::open(&folder, activation);
+        let classes = Classes::new(&layers.labels());
+        for (key, entry) in expected.iter().filter(|(key, entry)| key.starts_with(activation) && entry.get("bounds").is_some()) {
+            let name = key[activation.len() + 1..].replace('/', "_");
+            let activations = layers.activations(&name);
+            let sample = Sample::new(activations.view(), &classes).expect("a valid sample");
+            for (spec, expected, agreement) in references(entry) {
+                let Information { i_xt, i_ty } = spec.information(&sample, Exec::serial(), &mut scratch).expect("an estimate");
+                for (got, expected) in [i_xt, i_ty].into_iter().zip(expected) {
+                    assert!((got - expected).abs() <= agreement(expected), "{key} {spec:?}: {got}, expected {expected}");
+                }
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared >= 48 * 7, "only {compared} references were found");
+}
