@@ -14,7 +14,7 @@ use super::manual::print;
 use super::progress::Progress;
 use super::{figures, summary};
 use crate::aggregate::{RunStatus, Summary, materialise};
-use crate::grid::plan::{Plan, Task, plan};
+use crate::grid::plan::{Counts, Task, plan};
 use crate::launch::drive::{News, Observer, Outcomes, Wish, drive};
 use crate::launch::local::Local;
 use crate::store::records::{AttemptStatus, Record};
@@ -46,9 +46,10 @@ impl Select {
 }
 
 /// What a call did.
+#[derive(Default)]
 pub struct Conducted {
-    /// The cohort in numbers.
-    pub plan: Plan,
+    /// The cohort in numbers, before the last round.
+    pub counts: Counts,
     /// Statuses and accuracies; none if the call was interrupted.
     pub summary: Option<Summary>,
     /// Figures drawn or found.
@@ -71,7 +72,6 @@ impl Conducted {
         match &self.summary {
             None => Exit::Interrupted,
             Some(summary) if summary.runs.of(RunStatus::Ok) == summary.runs.total() => Exit::Done,
-            Some(summary) if summary.runs.of(RunStatus::Failed) == 0 => Exit::Interrupted,
             Some(_) => Exit::SomeFailed,
         }
     }
@@ -117,7 +117,8 @@ pub fn conduct_all(
     Ok(exit)
 }
 
-/// Runs the tasks of `loaded` that are missing in the store at `out` and that `select` takes.
+/// Runs the tasks of `loaded` that are missing in the store at `out` and that `select` takes, then makes tables and figures. A record
+/// found damaged on the way counts as missing, so there is a second round for it.
 fn conduct(
     loaded: &Loaded,
     out: &Path,
@@ -127,68 +128,98 @@ fn conduct(
     quiet: bool,
 ) -> Result<Conducted, Failure> {
     let start = Instant::now();
-    let isa = machine::isa()?;
     let store = Store::open(out)?;
     let mut index = store.index()?;
-    let plan = plan(&loaded.grid, &loaded.data, |id| index.contains(*id));
-    let mut last = Vec::with_capacity(plan.tasks.len());
-    for task in &plan.tasks {
-        last.push(index.attempts(task.training)?.last().map(|a| (a.number, a.status)));
-    }
-    let taken: Vec<usize> = (0..plan.tasks.len()).filter(|&i| select.takes(last[i].map(|(_, status)| status))).collect();
-    let tasks: Vec<Task> = taken.iter().map(|&i| plan.tasks[i].clone()).collect();
-    let attempts: Vec<u32> = taken.iter().map(|&i| last[i].map_or(0, |(number, _)| number)).collect();
     let dir = store.cohort_dir(&loaded.cohort.name);
-    let passed_over = plan.tasks.len() - tasks.len();
     fs::create_dir_all(&dir).map_err(|e| cannot("make", &dir, &e))?;
     keep_copy(&dir, &loaded.text)?;
-
-    let mut spread = None;
-    let (mut outcomes, mut errors) = (Outcomes::default(), BTreeMap::new());
-    if !tasks.is_empty() {
-        let step = tasks.iter().map(Task::step_work).max().unwrap_or(0);
-        let (workers, threads) = arguments.spread(&loaded.cohort.launcher.local, tasks.len(), step);
-        spread = Some((workers, threads));
-        let program = std::env::current_exe().map_err(|e| Failure::from_error(Exit::Launcher, &e))?;
-        let mut launcher = Local::new(program, worker_arguments(out, threads, arguments), workers as usize);
-        let mut desk = Desk {
-            progress: Progress::new(&loaded.cohort.name, &tasks, quiet),
-            writer: store.writer(|_| ())?,
-            interrupt,
-            tasks: &tasks,
-            attempts: &attempts,
-            launcher: arguments.launcher.name(),
-            isa: isa.name(),
-            started: BTreeMap::new(),
-            errors: &mut errors,
-        };
-        let driven = drive(&tasks, &mut launcher, &mut desk);
-        desk.progress.finish();
-        desk.writer.flush()?;
-        outcomes = driven?;
-        index.refresh()?;
-    }
-    for damage in index.damage() {
-        tracing::warn!("{damage}; what it held is computed again");
-    }
-    let mut conducted = Conducted {
-        plan,
-        summary: None,
-        figures: vec![],
-        outcomes,
-        errors,
-        passed_over,
-        elapsed: start.elapsed(),
-        spread,
-    };
-    if interrupt.wish() == Wish::Run || conducted.outcomes.left == 0 {
-        let runs = conducted.plan.counts.runs as u64;
-        let kept = if conducted.plan.tasks.is_empty() { summary::recall(&dir.join(STATE), &loaded.text, runs) } else { None };
+    let mut conducted = Conducted::default();
+    let mut damaged = usize::MAX;
+    loop {
+        let plan = plan(&loaded.grid, &loaded.data, |id| index.contains(*id));
+        conducted.counts = plan.counts;
+        let batch = Batch::select(&plan.tasks, &index, select)?;
+        conducted.passed_over = plan.tasks.len() - batch.tasks.len();
+        if !batch.tasks.is_empty() {
+            let driven = batch.run(loaded, &store, arguments, interrupt, quiet, &mut conducted);
+            index.refresh()?;
+            driven?;
+        }
+        if conducted.outcomes.left > 0 {
+            break;
+        }
+        let kept =
+            if plan.tasks.is_empty() { summary::recall(&dir.join(STATE), &loaded.text, plan.counts.runs as u64) } else { None };
         let (summary, figures) = kept.map_or_else(|| tables_and_figures(loaded, &index, &dir), Ok)?;
         (conducted.summary, conducted.figures) = (Some(summary), figures);
+        // Payloads are checked as they are read: only now damage in them is known.
+        let found = index.damage();
+        if found.len() == damaged || found.is_empty() {
+            break;
+        }
+        damaged = found.len();
+        found.iter().for_each(|damage| tracing::warn!("{damage}; what it held is computed again"));
     }
     conducted.elapsed = start.elapsed();
     Ok(conducted)
+}
+
+/// The tasks that a round takes up, with the number of the last attempt at each.
+struct Batch {
+    tasks: Vec<Task>,
+    attempts: Vec<u32>,
+}
+
+impl Batch {
+    fn select(missing: &[Task], index: &Index, select: Select) -> Result<Self, Failure> {
+        let mut batch = Self { tasks: vec![], attempts: vec![] };
+        for task in missing {
+            let last = index.attempts(task.training)?.last().map(|a| (a.number, a.status));
+            if select.takes(last.map(|(_, status)| status)) {
+                batch.tasks.push(task.clone());
+                batch.attempts.push(last.map_or(0, |(number, _)| number));
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Runs the tasks to their end, or to the person's.
+    fn run(
+        &self,
+        loaded: &Loaded,
+        store: &Store,
+        arguments: &LauncherArguments,
+        interrupt: &Interrupt,
+        quiet: bool,
+        conducted: &mut Conducted,
+    ) -> Result<(), Failure> {
+        let isa = machine::isa()?;
+        let step = self.tasks.iter().map(Task::step_work).max().unwrap_or(0);
+        let (workers, threads) = arguments.spread(&loaded.cohort.launcher.local, self.tasks.len(), step);
+        conducted.spread = Some((workers, threads));
+        let program = std::env::current_exe().map_err(|e| Failure::from_error(Exit::Launcher, &e))?;
+        let mut launcher = Local::new(program, worker_arguments(store.root(), threads, arguments), workers as usize);
+        let mut desk = Desk {
+            progress: Progress::new(&loaded.cohort.name, &self.tasks, quiet),
+            writer: store.writer(|_| ())?,
+            interrupt,
+            tasks: &self.tasks,
+            attempts: &self.attempts,
+            launcher: arguments.launcher.name(),
+            isa: isa.name(),
+            started: BTreeMap::new(),
+            errors: &mut conducted.errors,
+        };
+        let driven = drive(&self.tasks, &mut launcher, &mut desk);
+        desk.progress.finish();
+        let noted = desk.writer.flush();
+        let outcomes = driven?;
+        conducted.outcomes.done.extend(outcomes.done);
+        conducted.outcomes.failed.extend(outcomes.failed);
+        conducted.outcomes.lost.extend(outcomes.lost);
+        conducted.outcomes.left = outcomes.left;
+        Ok(noted?)
+    }
 }
 
 /// Arguments of a worker process.

@@ -42,7 +42,8 @@ pub fn load_all(paths: &[PathBuf]) -> Result<Vec<Loaded>, Failure> {
             Ok(one) => {
                 if let Some(other) = names.insert(one.cohort.name.clone(), file.clone()) {
                     let name = &one.cohort.name;
-                    let text = format!("{}: the cohort `{name}` is also in {}; names must differ", file.display(), other.display());
+                    let text =
+                        format!("{}: the cohort `{name}` is also in {}; names must differ", file.display(), other.display());
                     reports.push(Failure::new(Exit::Invalid, text).report());
                 }
                 loaded.push(one);
@@ -60,7 +61,8 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
         files.push(path.to_owned());
         return Ok(());
     }
-    let mut entries = fs::read_dir(path).map_err(failed)?.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let mut entries =
+        fs::read_dir(path).map_err(failed)?.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
     entries.sort();
     for entry in entries {
         if entry.is_dir() {
@@ -89,7 +91,8 @@ fn load(path: &Path) -> Result<Loaded, Failure> {
 /// The cohort of that name in a store, from the copy that its last run left.
 pub fn by_name(dir: &Path, name: &str) -> Result<Loaded, Failure> {
     let copy = dir.join(name).join(COPY);
-    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) && !name.starts_with("..");
+    let is_name =
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) && !name.starts_with("..");
     if is_name && copy.is_file() {
         return load(&copy);
     }

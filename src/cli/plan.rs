@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::StoreArguments;
 use super::exit::{Exit, Failure};
 use super::load::{self, Loaded};
 use super::manual::print;
-use super::StoreArguments;
 use crate::cohort::settings::ColumnValue;
 use crate::grid::plan::{Plan, plan as plan_of};
 use crate::store::records::AttemptStatus;
@@ -97,7 +97,11 @@ fn text(loaded: &Loaded, plan: &Plan, failed: usize, lost: usize) -> String {
     let counts = &plan.counts;
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "{}: {} experiments × {} = {} runs", loaded.cohort.name, counts.experiments, loaded.grid.n_runs, counts.runs);
+    let _ = writeln!(
+        text,
+        "{}: {} experiments × {} = {} runs",
+        loaded.cohort.name, counts.experiments, loaded.grid.n_runs, counts.runs
+    );
     let _ = writeln!(text, "  {} trainings, {} measurements", counts.trainings, counts.measurements);
     let _ = writeln!(text, "  done {}, missing {}{}{}", counts.done, counts.missing, more(failed, "failed"), more(lost, "lost"));
     let train = plan.tasks.iter().filter(|t| t.train).count();
@@ -125,7 +129,8 @@ fn table(loaded: &Loaded) -> String {
     }
     let mut lines = vec![differing.iter().map(|&c| first[c].0.to_owned()).collect::<Vec<_>>()];
     lines.extend(rows.iter().map(|row| differing.iter().map(|&c| cell(&row[c].1)).collect()));
-    let widths: Vec<usize> = (0..differing.len()).map(|c| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> =
+        (0..differing.len()).map(|c| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0)).collect();
     let mut text = String::from("\n");
     for line in &lines {
         let cells: Vec<_> = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();

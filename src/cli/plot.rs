@@ -63,7 +63,8 @@ pub fn plot(arguments: &PlotArguments, quiet: bool) -> Result<Exit, Failure> {
         Some(split) => draw_split(&loaded.cohort.name, &dir, split.into(), format)?.into_iter().collect(),
     };
     if drawn.is_empty() {
-        let text = format!("the tables of `{}` have no measures to draw; see `calculate_mi_for` and `estimators`", loaded.cohort.name);
+        let text =
+            format!("the tables of `{}` have no measures to draw; see `calculate_mi_for` and `estimators`", loaded.cohort.name);
         return Err(Failure::new(Exit::Invalid, text));
     }
     if !quiet {

@@ -34,7 +34,9 @@ impl Progress {
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let style = ProgressStyle::with_template("{prefix} [{bar:32}] {percent:>3} %  {msg}");
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
-            ProgressBar::with_draw_target(Some(STEPS), ProgressDrawTarget::stderr_with_hz(8)).with_style(style).with_prefix(name.to_owned())
+            ProgressBar::with_draw_target(Some(STEPS), ProgressDrawTarget::stderr_with_hz(8))
+                .with_style(style)
+                .with_prefix(name.to_owned())
         });
         let now = Instant::now();
         Self {
@@ -70,7 +72,11 @@ impl Progress {
             News::Lost { reason, again, .. } => {
                 self.shares[task] = if *again { 0.0 } else { 1.0 };
                 self.ended += usize::from(!again);
-                self.say(&format!("task {}: {reason}; {}", task + 1, if *again { "it will be tried again" } else { "given up for now" }));
+                self.say(&format!(
+                    "task {}: {reason}; {}",
+                    task + 1,
+                    if *again { "it will be tried again" } else { "given up for now" }
+                ));
             }
         }
     }

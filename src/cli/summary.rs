@@ -16,7 +16,7 @@ const MOST: usize = 12;
 
 /// The summary for people.
 pub fn text(loaded: &Loaded, conducted: &Conducted, out: &Path) -> String {
-    let counts = &conducted.plan.counts;
+    let counts = &conducted.counts;
     let name = &loaded.cohort.name;
     let dir = out.join(name);
     let mut text = String::new();
@@ -30,7 +30,10 @@ pub fn text(loaded: &Loaded, conducted: &Conducted, out: &Path) -> String {
     }
     let Some(summary) = &conducted.summary else {
         let left = conducted.outcomes.left;
-        line(format_args!("{name}: stopped after {}; {left} tasks left, all that is finished is kept", duration(conducted.elapsed)));
+        line(format_args!(
+            "{name}: stopped after {}; {left} tasks left, all that is finished is kept",
+            duration(conducted.elapsed)
+        ));
         line(format_args!("next     infoplane run COHORT.toml --out {} goes on", out.display()));
         return text.trim_end().to_owned();
     };
@@ -64,13 +67,19 @@ pub fn text(loaded: &Loaded, conducted: &Conducted, out: &Path) -> String {
     }
     if conducted.passed_over > 0 {
         let n = conducted.passed_over;
-        line(format_args!("note     {n} task{} failed before and would again; `infoplane resume {name}` tries anyway", plural(n as u32)));
+        line(format_args!(
+            "note     {n} task{} failed before and would again; `infoplane resume {name}` tries anyway",
+            plural(n as u32)
+        ));
     }
     line(format_args!("tables   {}/{{runs,measures,metrics,gradients,aggregate,provenance}}.parquet", dir.display()));
     for figure in &conducted.figures {
         line(format_args!("figure   {}", figure.display()));
     }
-    line(format_args!("next     python3 -c \"import pandas; print(pandas.read_parquet('{}'))\"", dir.join("aggregate.parquet").display()));
+    line(format_args!(
+        "next     python3 -c \"import pandas; print(pandas.read_parquet('{}'))\"",
+        dir.join("aggregate.parquet").display()
+    ));
     text.trim_end().to_owned()
 }
 
@@ -90,7 +99,7 @@ fn not_ok(runs: &StatusCounts) -> String {
 
 /// The summary for programs.
 pub fn json(loaded: &Loaded, conducted: &Conducted) -> Value {
-    let counts = &conducted.plan.counts;
+    let counts = &conducted.counts;
     json!({
         "cohort": loaded.cohort.name,
         "experiments": counts.experiments,

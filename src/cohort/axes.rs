@@ -1,5 +1,6 @@
 //! The parts of a cohort file that make its points: `[grid]`, `[[zip]]`, `[[exclude]]`, `[[include]]`.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::de::{DeArray, DeTable, DeValue};
@@ -135,8 +136,10 @@ fn is_labelled(node: &Node<'_>) -> bool {
 
 /// The values of an axis that are understood; a label must not repeat a label or a value.
 fn read_values(path: &str, name: &str, items: &DeArray<'_>, reader: &mut Reader<'_, '_>) -> Vec<AxisValue> {
-    let mut values: Vec<(AxisValue, bool)> = Vec::new();
-    for item in items.iter() {
+    let mut values = Vec::with_capacity(items.len());
+    // The texts so far, and whether one of that text was a label.
+    let mut texts: BTreeMap<String, bool> = BTreeMap::new();
+    for item in items {
         let labelled = is_labelled(item);
         let value = match (item.get_ref(), find(name)) {
             (DeValue::Table(table), _) if labelled => read_labelled(path, item, table, reader),
@@ -147,15 +150,15 @@ fn read_values(path: &str, name: &str, items: &DeArray<'_>, reader: &mut Reader<
             reader.tainted.insert(name.to_owned());
             continue;
         };
-        if values.iter().any(|(other, was)| other.text == value.text && (*was || labelled)) {
+        if texts.insert(value.text.clone(), labelled).is_some_and(|was| was || labelled) {
             reader
                 .reporter
                 .report(&item.span(), path, format!("label \"{}\" is given twice on this axis", value.text))
                 .expected = Some("labels that differ".to_owned());
         }
-        values.push((value, labelled));
+        values.push(value);
     }
-    values.into_iter().map(|(value, _)| value).collect()
+    values
 }
 
 /// A plain value: its own text is what labels show.

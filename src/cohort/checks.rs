@@ -58,7 +58,11 @@ fn shared_key(one: &Axis, other: &Axis) -> Option<String> {
 
 /// The name of an axis and the keys that its values set.
 fn claims(axis: &Axis) -> BTreeSet<&str> {
-    axis.values.iter().flat_map(|value| &value.set).map(|setting| setting.key()).chain([axis.name.as_str()]).collect()
+    let mut keys = BTreeSet::from([axis.name.as_str()]);
+    for setting in axis.values.iter().flat_map(|value| &value.set) {
+        keys.insert(setting.key());
+    }
+    keys
 }
 
 /// Whether the cohort is of a size that can be planned.
@@ -113,7 +117,7 @@ pub(super) fn excludes(cohort: &mut Cohort, excludes: &[LocatedExclude], reader:
 }
 
 /// The keys that decide a key's value: the three that name estimators go together.
-const fn group<'k>(key: &'k str) -> [&'k str; 3] {
+const fn group(key: &str) -> [&str; 3] {
     match key.as_bytes() {
         b"estimators" | b"estimator" | b"discretization_range" => ["estimators", "estimator", "discretization_range"],
         _ => [key, key, key],

@@ -127,7 +127,7 @@ fn floor_boundary(text: &str, at: usize) -> usize {
     at
 }
 
-/// The candidate that a wrong name most likely meant: few letters differ, or the name is the start of the candidate.
+/// The candidate that a wrong name most likely meant: few letters differ, or one is the start of the other.
 pub(super) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let plain = |s: &str| s.to_lowercase().replace(['-', ' '], "_");
     let name = plain(name);
@@ -135,7 +135,8 @@ pub(super) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c s
         let candidate = plain(candidate);
         let letters = candidate.chars().count();
         let distance = strsim::damerau_levenshtein(&name, &candidate);
-        let starts = name.chars().count() >= 4 && candidate.starts_with(&name);
+        let starts = |long: &str, short: &str| short.chars().count() >= 4 && long.starts_with(short);
+        let starts = starts(&candidate, &name) || starts(&name, &candidate);
         (distance <= (letters / 3).max(1) && distance < letters || starts).then_some(distance)
     };
     // A name of many characters is no slip of the pen; comparing it would be slow, too.
@@ -180,6 +181,7 @@ mod tests {
         assert_eq!(nearest("epohcs", names), Some("epochs"));
         assert_eq!(nearest("activation", names), Some("activation_fn"));
         assert_eq!(nearest("Batch-Size", names), Some("batch_size"));
+        assert_eq!(nearest("epochs_total", names), Some("epochs"));
         assert_eq!(nearest("dropout", names), None);
         assert_eq!(nearest("x", names), None);
         assert_eq!(nearest("", names), None);

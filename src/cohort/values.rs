@@ -99,11 +99,19 @@ pub(super) fn read_text<'t>(reporter: &mut Reporter<'_>, node: &'t Node<'_>, pat
     text
 }
 
-/// Notes that a name is none of those known.
-fn unknown_name(reporter: &mut Reporter<'_>, span: &Range<usize>, path: &str, what: &str, name: &str, names: &[&str]) {
+/// Notes that a name is none of those known; `aliases` are suggested, but not listed.
+fn unknown_name(
+    reporter: &mut Reporter<'_>,
+    place: (&Range<usize>, &str),
+    what: &str,
+    name: &str,
+    names: &[&str],
+    aliases: &[&str],
+) {
+    let (span, path) = place;
     let entry = reporter.report(span, path, format!("unknown {what} {:?}", shorten(name)));
     entry.expected = Some(one_of(names));
-    entry.suggestion = nearest(name, names.iter().copied()).map(|n| format!("\"{n}\""));
+    entry.suggestion = nearest(name, names.iter().chain(aliases).copied()).map(|n| format!("\"{n}\""));
 }
 
 impl Definition {
@@ -113,7 +121,7 @@ impl Definition {
             (Kind::Name { names, make }, DeValue::String(text)) => {
                 let setting = make(text);
                 if setting.is_none() {
-                    unknown_name(reporter, &node.span(), path, self.key, text, &names());
+                    unknown_name(reporter, (&node.span(), path), self.key, text, &names(), &[]);
                 }
                 setting
             }
@@ -172,7 +180,7 @@ impl Definition {
         }
         let before = reporter.count();
         let mut splits = Vec::new();
-        for item in items.iter() {
+        for item in items {
             match read_split(reporter, item, path) {
                 Some(split) if splits.contains(&split) => {
                     let message = format!("split \"{}\" is listed twice", split.name());
@@ -197,7 +205,7 @@ fn read_split(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str) -> Optio
     let split = Split::ALL.iter().find(|split| split.name() == plain).copied();
     if split.is_none() {
         let names: Vec<_> = Split::ALL.iter().map(|split| split.name()).collect();
-        unknown_name(reporter, &node.span(), path, "split", name, &names);
+        unknown_name(reporter, (&node.span(), path), "split", name, &names, &["full_dataset"]);
     }
     split
 }
@@ -206,7 +214,7 @@ fn read_split(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str) -> Optio
 fn read_estimators(reporter: &mut Reporter<'_>, items: &DeArray<'_>, path: &str) -> Option<Setting> {
     let before = reporter.count();
     let mut estimators = Vec::new();
-    for item in items.iter() {
+    for item in items {
         match read_estimator(reporter, item, path) {
             Some(estimator) if estimators.contains(&estimator) => {
                 let message = format!("estimator {} {} is listed twice", estimator.name(), estimator.params());
@@ -249,7 +257,7 @@ fn read_estimator(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str) -> O
 fn named_estimator(reporter: &mut Reporter<'_>, span: &Range<usize>, path: &str, name: &str) -> Option<EstimatorSpec> {
     let estimator = EstimatorSpec::by_name(name);
     if estimator.is_none() {
-        unknown_name(reporter, span, path, "estimator", name, EstimatorSpec::NAMES);
+        unknown_name(reporter, (span, path), "estimator", name, EstimatorSpec::NAMES, &[]);
     }
     estimator
 }

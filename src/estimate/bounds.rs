@@ -19,7 +19,7 @@
 //! The noise is the analyst's: the network itself is deterministic. The examples are the whole distribution of X, equally likely.
 //!
 //! # Cost
-//! N²/2 kernel values of 2D + 13 vector instructions per 16 pairs, O(N·D) memory; see the source of `pairs`. Distances are direct
+//! 2D + 13 vector instructions for 16 of the N²/2 pairs, O(N·D) memory; see the source of `pairs`. Distances are direct
 //! differences in single precision (never x² + y² − 2xy, which cancels), sums in double: both informations come out within 1e-6 bits.
 //!
 //! # Pitfalls

@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`sample`] (activations with their classes, checked once), [`spec`] (which estimator, with which parameters),
 //! [`binning`] on top of `rows` (which rows of bins are equal), [`bounds`] (upper and lower) on top of `pairs` (the sums over
-//! all pairs). Each method's page tells formula, source, assumptions, cost, pitfalls and defaults. `reference` holds slow, plain
+//! all pairs, cut into work) and `tile` (their innermost loops). Each method's page tells formula, source, assumptions, cost, pitfalls and defaults. `reference` holds slow, plain
 //! twins, compiled for tests only.
 //!
 //! ```
@@ -33,6 +33,7 @@ pub mod sample;
 pub mod spec;
 #[cfg(test)]
 mod tests;
+mod tile;
 
 pub use error::EstimateError;
 pub use sample::{Classes, Sample};

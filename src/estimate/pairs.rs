@@ -16,6 +16,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::Sample;
+use super::tile::{Decay, Tile};
 use crate::math::exec::Exec;
 use crate::math::simd::{Block, Kernel, LANES, Simd, blocks, flat, flat_mut};
 
@@ -55,7 +56,7 @@ impl Buffers {
     pub(super) fn sums(&mut self, sample: &Sample<'_>, rate: f64, exec: Exec) -> &[Sums] {
         self.points.load(sample);
         let points = &self.points;
-        let decay = Decay { rate: -rate as f32, limit: (DEEPEST / rate) as f32 };
+        let decay = Decay::new(rate);
         let places = points.blocks() * LANES;
         let panels = points.blocks().div_ceil(PANEL);
         let strips = panels.min(STRIPS);
@@ -167,53 +168,6 @@ impl Relation {
     }
 }
 
-/// Smallest exponent of two: results stay normal numbers, of no weight beside the 1 that every sum contains.
-const DEEPEST: f64 = 125.0;
-
-/// The kernel as a function of the squared distance.
-#[derive(Clone, Copy)]
-struct Decay {
-    /// −rate
-    rate: f32,
-    /// Squared distance from which on the value is constant, 2^−125.
-    limit: f32,
-}
-
-impl Decay {
-    /// 2^(rate·d²), at most 1, and 1 at 0; relative error below 3e-7. An infinite distance or a NaN (between two infinite places) counts as `limit`.
-    ///
-    /// Rounding x = rate·d² to a whole number n by adding 1.5·2^23 needs no product of its own, and n then stands where
-    /// `scale_pow2` wants it. The polynomial is 2^f = 1 + f·q(f) for |f| ≤ 1/2, of least relative error (1.1e-7) with that form.
-    ///
-    /// Step by step over several vectors: one vector's steps wait for each other, and the processor looks only so far ahead.
-    #[inline(always)]
-    fn at<S: Simd>(self, s: S, values: &mut [S::V]) {
-        let rate = s.splat(self.rate);
-        let shift = s.splat(12_582_912.0);
-        for values in values.as_chunks_mut::<4>().0 {
-            let (mut f, mut shifted) = (*values, *values);
-            for r in 0..4 {
-                f[r] = s.min(values[r], s.splat(self.limit));
-            }
-            for r in 0..4 {
-                shifted[r] = s.mul_add(f[r], rate, shift);
-            }
-            for r in 0..4 {
-                f[r] = s.mul_add(f[r], rate, s.sub(shift, shifted[r]));
-            }
-            let mut q = [s.splat(1.330_062_2e-3); 4];
-            for coefficient in [9.669_696e-3, 5.550_558_5e-2, 2.402_228_3e-1, std::f32::consts::LN_2, 1.0] {
-                for r in 0..4 {
-                    q[r] = s.mul_add(q[r], f[r], s.splat(coefficient));
-                }
-            }
-            for r in 0..4 {
-                values[r] = s.scale_pow2(q[r], shifted[r]);
-            }
-        }
-    }
-}
-
 /// The work of some panels: they against the half circle of panels that follows each.
 struct Strip<'a> {
     points: &'a Points,
@@ -279,7 +233,15 @@ impl Strip<'_> {
 
     /// Eight rows from place `first` on against the panel `columns`; within one panel, from the rows' own block on.
     #[inline(always)]
-    fn tile<S: Simd>(&mut self, s: S, first: usize, within: bool, columns: Range<usize>, sums: &mut Columns, dropped: &mut Columns) {
+    fn tile<S: Simd>(
+        &mut self,
+        s: S,
+        first: usize,
+        within: bool,
+        columns: Range<usize>,
+        sums: &mut Columns,
+        dropped: &mut Columns,
+    ) {
         let own = first / LANES;
         let classes = self.points.classes_of(first..first + TILE);
         let relation_to = |column: usize| Relation::of(classes, self.points.classes[column]);
@@ -348,88 +310,32 @@ impl Strip<'_> {
     }
 }
 
-/// `R` rows of one block against blocks of columns.
-struct Tile<'a, const R: usize> {
-    decay: Decay,
-    units: usize,
-    /// The rows' block, unit by unit.
-    rows: &'a [Block],
-    /// Which `R` of its rows: from R·part on.
-    part: usize,
-    /// The columns' blocks, one after the other.
-    columns: &'a [Block],
-}
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
 
-impl<const R: usize> Tile<'_, R> {
-    /// The kernel between the rows and one block of columns.
-    #[inline(always)]
-    fn kernel<S: Simd>(&self, s: S, column: &[Block]) -> [S::V; R] {
-        let mut squared = [s.zero(); R];
-        for (row, column) in self.rows.iter().zip(column) {
-            let column = s.load(column);
-            let row = &row.0.as_chunks::<R>().0[self.part];
-            for r in 0..R {
-                let difference = s.sub(column, s.splat(row[r]));
-                squared[r] = s.mul_add(difference, difference, squared[r]);
+    use super::super::Classes;
+    use super::*;
+    use crate::math::rng::{Purpose, Stream};
+    use crate::math::simd::Isa;
+
+    /// On the sums themselves: the informations would hide a last bit.
+    #[test]
+    fn every_sum_is_the_same_for_any_number_of_threads_and_instruction_set() {
+        let examples = 1300;
+        let mut stream = Stream::new(3, Purpose::Init, 0);
+        let values = Array2::from_shape_simple_fn((1, examples), || stream.uniform() as f32);
+        let classes = Classes::new(&(0..examples).map(|_| stream.below(40)).collect::<Vec<_>>());
+        let sample = Sample::new(values.view(), &classes).unwrap();
+        let sums = |isa, parallel| {
+            let sums = Buffers::default().sums(&sample, 300.0, Exec { isa, parallel }).to_vec();
+            sums.into_iter().map(|at| [at.same.to_bits(), at.other.to_bits()]).collect::<Vec<_>>()
+        };
+        let expected = sums(Isa::best(), false);
+        for isa in Isa::available() {
+            for parallel in [false, true] {
+                assert!(sums(isa, parallel) == expected, "{} {parallel}", isa.name());
             }
         }
-        self.decay.at(s, &mut squared);
-        squared
     }
-
-    /// Adds to the sums of each column; returns the sum of each row.
-    #[inline(always)]
-    fn sums<S: Simd>(&self, s: S, column_sums: &mut [Block]) -> [f32; R] {
-        let mut rows = [s.zero(); R];
-        for (column, sum) in self.columns.chunks_exact(self.units).zip(column_sums) {
-            let kernel = self.kernel(s, column);
-            let mut total = s.load(sum);
-            for r in 0..R {
-                rows[r] = s.add(rows[r], kernel[r]);
-                total = s.add(total, kernel[r]);
-            }
-            s.store(sum, total);
-        }
-        lane_sums(s, &rows)
-    }
-
-    /// As `sums`, apart for pairs of the same class and of different classes. Labels: those of the rows' block and of the columns.
-    #[inline(always)]
-    fn split_sums<S: Simd>(
-        &self,
-        s: S,
-        labels: (&Block, &[Block]),
-        same_sums: &mut [Block],
-        other_sums: &mut [Block],
-    ) -> ([f32; R], [f32; R]) {
-        let row_labels = &labels.0.0.as_chunks::<R>().0[self.part];
-        let mut rows = ([s.zero(); R], [s.zero(); R]);
-        let columns = self.columns.chunks_exact(self.units).zip(labels.1);
-        for ((column, labels), (same_sum, other_sum)) in columns.zip(same_sums.iter_mut().zip(other_sums)) {
-            let kernel = self.kernel(s, column);
-            let labels = s.load(labels);
-            for r in 0..R {
-                let apart = s.abs(s.sub(labels, s.splat(row_labels[r])));
-                let same = s.select_gt(apart, s.splat(0.5), s.zero(), kernel[r]);
-                let other = s.sub(kernel[r], same);
-                rows.0[r] = s.add(rows.0[r], same);
-                rows.1[r] = s.add(rows.1[r], other);
-                let sum = s.add(s.load(same_sum), same);
-                s.store(same_sum, sum);
-                let sum = s.add(s.load(other_sum), other);
-                s.store(other_sum, sum);
-            }
-        }
-        (lane_sums(s, &rows.0), lane_sums(s, &rows.1))
-    }
-}
-
-/// The sum over the lanes of each vector.
-#[inline(always)]
-fn lane_sums<S: Simd, const R: usize>(s: S, vectors: &[S::V; R]) -> [f32; R] {
-    let mut sums = [0.0; R];
-    for (sum, vector) in sums.iter_mut().zip(vectors) {
-        *sum = s.sum(*vector);
-    }
-    sums
 }

@@ -44,7 +44,8 @@ pub fn binning(values: ArrayView2<'_, f32>, labels: &[u32], bin_width: f64) -> I
 /// The bound with exponents ‖t_i − t_j‖²/(scale·σ²): scale 2 is the upper, 8 the lower one.
 pub fn bound(values: ArrayView2<'_, f32>, labels: &[u32], scale: f64, noise_variance: f64) -> Information {
     let kernel = |i: usize, j: usize| {
-        let squared: f64 = (0..values.nrows()).map(|u| f64::from(values[(u, i)]) - f64::from(values[(u, j)])).map(|d| d * d).sum();
+        let squared: f64 =
+            (0..values.nrows()).map(|u| f64::from(values[(u, i)]) - f64::from(values[(u, j)])).map(|d| d * d).sum();
         libm::exp(-squared / (scale * noise_variance))
     };
     informations(values.ncols(), labels, |examples| {

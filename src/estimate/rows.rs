@@ -266,3 +266,53 @@ fn chunks(values: &[f32]) -> (&[[f32; LANES]], Block) {
     tail[..rest.len()].copy_from_slice(rest);
     (full, Block(tail))
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::super::Classes;
+    use super::*;
+
+    /// Number of distinct rows, after holding it and the numbers against a plain comparison of all rows of integer bins.
+    fn number(values: &Array2<f32>) -> usize {
+        let classes = Classes::new(&vec![0; values.ncols()]);
+        let sample = Sample::new(values.view(), &classes).unwrap();
+        let mut rows = Rows::default();
+        let distinct = rows.number(&sample, 1.0, Isa::best());
+        for i in 0..values.ncols() {
+            assert!(rows.numbers()[i] < distinct as u64);
+            for j in 0..i {
+                let equal = values.column(i) == values.column(j);
+                assert_eq!(rows.numbers()[i] == rows.numbers()[j], equal, "examples {j} and {i}");
+            }
+        }
+        distinct
+    }
+
+    #[test]
+    fn rows_longer_than_a_code_are_told_apart_and_joined() {
+        // Radices of all kinds: constant, small, as large as a group takes, larger, and beyond whole numbers.
+        let scales = [0.0, 1.0, 5.0, 300.0, 1_398_101.0, 2_796_203.0, 1e9, 1e30];
+        for units in [1, 8, 24, 200] {
+            // Four kinds of rows, many of each; then one example differs from its kind in the very last unit.
+            let mut values = Array2::from_shape_fn((units, 50), |(unit, e)| ((e % 7) % 4) as f32 * scales[unit % scales.len()]);
+            values.row_mut(units - 1).fill(2.0);
+            assert_eq!(number(&values), if units == 1 { 1 } else { 4 });
+            values[(units - 1, 20)] = -3.0;
+            assert_eq!(number(&values), if units == 1 { 2 } else { 5 });
+        }
+    }
+
+    #[test]
+    fn zeros_of_both_signs_share_a_bin_of_any_kind() {
+        for other in [1.0, 1e9] {
+            assert_eq!(number(&ndarray::array![[0.0, -0.0, other, 0.0]]), 2);
+        }
+    }
+
+    #[test]
+    fn bits_hold_all_numbers_below() {
+        assert_eq!([1, 2, 3, 4, 5, 1 << 23, (1 << 23) + 1].map(bits), [0, 1, 2, 2, 3, 23, 24]);
+    }
+}

@@ -59,8 +59,13 @@ fn recipes(examples: usize, units: usize) -> impl Strategy<Value = Recipe> {
     let styles = prop::sample::select(vec![Style::Smooth, Style::Saturated, Style::Coarse, Style::Wild, Style::HalfConstant]);
     // Few units are the common case, and the one in which rows repeat.
     let units = prop_oneof![0..=units.min(6), 0..=units];
-    (1..=examples, units, 1..=10u32, styles, 0..1000u64)
-        .prop_map(|(examples, units, classes, style, seed)| Recipe { examples, units, classes, style, seed })
+    (1..=examples, units, 1..=10u32, styles, 0..1000u64).prop_map(|(examples, units, classes, style, seed)| Recipe {
+        examples,
+        units,
+        classes,
+        style,
+        seed,
+    })
 }
 
 fn estimate(spec: EstimatorSpec, values: ArrayView2<'_, f32>, labels: &[u32], exec: Exec) -> Information {

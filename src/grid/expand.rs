@@ -84,15 +84,16 @@ fn repeated_label(grid: &Grid) -> Option<&str> {
 
 /// The keys that points may differ in, in the order of the axes; those of unlabelled includes last.
 fn axis_names(cohort: &Cohort) -> Vec<&str> {
-    let axes = cohort.grids.iter().flatten().chain(&cohort.zips).flat_map(|dimension| &dimension.axes);
-    let unlabelled = cohort.includes.iter().filter(|include| include.label.is_none());
-    let all = axes.map(|axis| axis.name.as_str()).chain(unlabelled.flat_map(|include| &include.set).map(|setting| setting.key()));
     let mut names: Vec<&str> = Vec::new();
-    for name in all {
+    let mut add = |name| {
         if !names.contains(&name) {
             names.push(name);
         }
-    }
+    };
+    let dimensions = cohort.grids.iter().flatten().chain(&cohort.zips);
+    dimensions.flat_map(|dimension| &dimension.axes).for_each(|axis| add(axis.name.as_str()));
+    let unlabelled = cohort.includes.iter().filter(|include| include.label.is_none());
+    unlabelled.flat_map(|include| &include.set).for_each(|setting| add(setting.key()));
     names
 }
 

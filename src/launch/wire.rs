@@ -100,8 +100,10 @@ mod tests {
 
     #[test]
     fn messages_round_trip_and_torn_ones_end_the_stream() {
-        let reports =
-            [Report::Progress { ticket: 7, share: 0.25 }, Report::Finished { ticket: 9, outcome: Outcome::Failed { error: "é\n".into() } }];
+        let reports = [
+            Report::Progress { ticket: 7, share: 0.25 },
+            Report::Finished { ticket: 9, outcome: Outcome::Failed { error: "é\n".into() } },
+        ];
         let mut bytes = Vec::new();
         reports.iter().for_each(|r| send(&mut bytes, r).unwrap());
         for cut in 0..bytes.len() {

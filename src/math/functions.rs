@@ -34,7 +34,7 @@ pub fn exp<S: Simd>(s: S, x: S::V) -> S::V {
     p = s.mul_add(p, r, s.splat(8.333_452e-3));
     p = s.mul_add(p, r, s.splat(4.166_579_6e-2));
     p = s.mul_add(p, r, s.splat(1.666_666_5e-1));
-    p = s.mul_add(p, r, s.splat(5.000_000_1e-1));
+    p = s.mul_add(p, r, s.splat(0.5));
     let e = s.add(s.mul_add(s.mul(r, r), p, r), s.splat(1.0));
     s.mul(e, s.pow2(n))
 }
@@ -48,7 +48,7 @@ pub fn tanh<S: Simd>(s: S, x: S::V) -> S::V {
     p = s.mul_add(p, z, s.splat(2.063_908_8e-2));
     p = s.mul_add(p, z, s.splat(-5.373_971_6e-2));
     p = s.mul_add(p, z, s.splat(1.333_144_2e-1));
-    p = s.mul_add(p, z, s.splat(-3.333_328_2e-1));
+    p = s.mul_add(p, z, s.splat(-0.333_332_8));
     let small = s.mul_add(s.mul(p, z), x, x);
     let e = exp(s, s.add(a, a));
     let large = s.sub(s.splat(1.0), s.div(s.splat(2.0), s.add(e, s.splat(1.0))));
@@ -93,7 +93,12 @@ mod tests {
             let got = Isa::best().dispatch(Apply(function, block));
             if step % 16 == 0 {
                 for isa in Isa::available() {
-                    assert_eq!(isa.dispatch(Apply(function, block)).0.map(f32::to_bits), got.0.map(f32::to_bits), "{}", isa.name());
+                    assert_eq!(
+                        isa.dispatch(Apply(function, block)).0.map(f32::to_bits),
+                        got.0.map(f32::to_bits),
+                        "{}",
+                        isa.name()
+                    );
                 }
             }
             for (x, y) in block.0.into_iter().zip(got.0) {

@@ -4,6 +4,8 @@
 //! blocks of the batch lane by lane and then over the 16 lanes in the fixed order of `Simd::sum`. Register tiles hold up to 6 × 64
 //! values on AVX-512 and 6 × 16 elsewhere; the tile never changes the order of an element's additions, so it never changes the result.
 
+#![expect(clippy::needless_range_loop, reason = "the loops of a register tile unroll over constants; indices say which register")]
+
 use rayon::prelude::*;
 
 use crate::math::exec::Exec;
@@ -51,7 +53,16 @@ impl<'a> Weights<'a> {
 /// # Panics
 /// If a slice is shorter than the shapes say.
 #[allow(clippy::too_many_arguments, reason = "one product, all of its shapes")]
-pub fn product(exec: Exec, w: Weights<'_>, bias: Option<&[f32]>, depth: usize, x: Columns<'_>, nb: usize, y: &mut [Block], y_stride: usize) {
+pub fn product(
+    exec: Exec,
+    w: Weights<'_>,
+    bias: Option<&[f32]>,
+    depth: usize,
+    x: Columns<'_>,
+    nb: usize,
+    y: &mut [Block],
+    y_stride: usize,
+) {
     if nb == 0 || y.is_empty() {
         return;
     }
@@ -157,7 +168,15 @@ impl Product<'_> {
 ///
 /// # Panics
 /// If a slice is shorter than the shapes say.
-pub fn gradients(exec: Exec, delta: Columns<'_>, input: Columns<'_>, n_in: usize, nb: usize, kernel: &mut [f32], bias: &mut [f32]) {
+pub fn gradients(
+    exec: Exec,
+    delta: Columns<'_>,
+    input: Columns<'_>,
+    n_in: usize,
+    nb: usize,
+    kernel: &mut [f32],
+    bias: &mut [f32],
+) {
     if nb == 0 || bias.is_empty() {
         return;
     }
@@ -290,7 +309,7 @@ mod tests {
             let (w, bias) = (random(&mut stream, n_out * n_in), random(&mut stream, n_out));
             let (x, delta) = (columns(&mut stream, n_in, n), columns(&mut stream, n_out, n));
             let nb = blocks(n);
-            let mut first: Option<(Vec<Block>, Vec<Block>, Vec<f32>, Vec<f32>)> = None;
+            let mut first = None;
             for isa in Isa::available() {
                 for parallel in [false, true] {
                     let exec = Exec { isa, parallel };

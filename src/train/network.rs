@@ -184,8 +184,9 @@ impl Activations {
     pub fn layers(&self) -> impl Iterator<Item = ArrayView2<'_, f32>> {
         self.layers.iter().map(|values| {
             let row = self.stride * LANES;
-            let units = if self.stride == 0 { 0 } else { values.len() / self.stride };
-            ArrayView2::from_shape((units, self.n).strides((row, 1)), flat(values)).expect("rows of `stride` blocks hold n values")
+            let units = values.len().checked_div(self.stride).unwrap_or(0);
+            ArrayView2::from_shape((units, self.n).strides((row, 1)), flat(values))
+                .expect("rows of `stride` blocks hold n values")
         })
     }
 }

@@ -89,7 +89,8 @@ impl Score {
                     (best, top) = (class, z(class));
                 }
             }
-            let sum: f64 = (0..n_classes).map(|c| if c == best { 1.0 } else { libm::exp(f64::from(z(c)) - f64::from(top)) }).sum();
+            let sum: f64 =
+                (0..n_classes).map(|c| if c == best { 1.0 } else { libm::exp(f64::from(z(c)) - f64::from(top)) }).sum();
             self.loss += libm::log(sum) - (f64::from(z(label as usize)) - f64::from(top));
             self.correct += u64::from(best == label as usize);
         }

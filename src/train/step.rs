@@ -148,7 +148,12 @@ mod tests {
         let architectures: [&[u32]; 6] = [&[], &[1], &[10, 7, 5, 4, 3], &[1, 1, 1, 1], &[37, 130, 17], &[16, 33]];
         for &activation in Activation::ALL {
             for architecture in architectures {
-                let spec = TrainingSpec { architecture: architecture.to_vec(), activation, initial_bias: 0.1, ..TrainingSpec::default() };
+                let spec = TrainingSpec {
+                    architecture: architecture.to_vec(),
+                    activation,
+                    initial_bias: 0.1,
+                    ..TrainingSpec::default()
+                };
                 let network = Network::new(&spec, examples.inputs, data.n_classes);
                 let parameters = network.initial_parameters(3, spec.initial_bias);
                 for batch in [1, 15, 16, 17, 205, 256, 300] {

@@ -169,9 +169,10 @@ impl<'a> Trainer<'a> {
             }
         }
         let layers: Vec<_> = (0..self.network.layers.len()).map(|layer| self.layer_statistics(layer, count)).collect();
-        layers.iter().position(|s| !(s.mean.is_finite() && s.std.is_finite() && s.weight_norm.is_finite())).map_or(Ok(layers), |layer| {
-            Err(self.diverged(layer, "gradient"))
-        })
+        layers
+            .iter()
+            .position(|s| !(s.mean.is_finite() && s.std.is_finite() && s.weight_norm.is_finite()))
+            .map_or(Ok(layers), |layer| Err(self.diverged(layer, "gradient")))
     }
 
     fn layer_statistics(&self, layer: usize, batches: f64) -> GradientStatistics {

@@ -91,11 +91,16 @@ impl Executor<'_> {
 
     /// Trains and commits the training. Gives its snapshots, or, where they are too large to keep, measures on the way, commits the
     /// measurements too, and gives none.
-    fn train(&self, task: &Task, data: &Dataset, progress: &mut dyn FnMut(f64)) -> Result<Option<(Vec<i64>, Snapshots)>, TaskError> {
+    fn train(
+        &self,
+        task: &Task,
+        data: &Dataset,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Option<(Vec<i64>, Snapshots)>, TaskError> {
         let spec = &task.spec;
         let epochs = spec.schedule.recorded(spec.epochs);
         let mut trainer = Trainer::new(spec, data, task.seed, self.exec);
-        let keep = trainer.parameters().len() * size_of::<f32>() * epochs.len() <= KEEP_SNAPSHOTS;
+        let keep = size_of_val(trainer.parameters()) * epochs.len() <= KEEP_SNAPSHOTS;
         let network = trainer.network().clone();
         let plan = Plan::new(&network, data, if keep { &[] } else { &task.measure });
         let mut recorder = Recorder::default();
@@ -183,7 +188,15 @@ impl Recorder {
             self.metrics.push(MetricRow { epoch, split, loss: metrics.loss, accuracy: metrics.accuracy });
             for (layer, g) in trainer.gradient_statistics(split)?.into_iter().enumerate() {
                 let layer = layer as u32;
-                self.gradients.push(GradientRow { epoch, split, layer, mean: g.mean, std: g.std, snr: g.snr, weight_norm: g.weight_norm });
+                self.gradients.push(GradientRow {
+                    epoch,
+                    split,
+                    layer,
+                    mean: g.mean,
+                    std: g.std,
+                    snr: g.snr,
+                    weight_norm: g.weight_norm,
+                });
             }
         }
         Ok(())
@@ -193,7 +206,14 @@ impl Recorder {
         // By split, epoch, layer, as the record and its table want them; the sort keeps epochs and layers in order.
         self.gradients.sort_by_key(|g| g.split);
         let snapshots = keep.then_some(self.snapshots);
-        Training { id: task.training, seed: task.seed, epochs: epochs.to_vec(), metrics: self.metrics, gradients: self.gradients, snapshots }
+        Training {
+            id: task.training,
+            seed: task.seed,
+            epochs: epochs.to_vec(),
+            metrics: self.metrics,
+            gradients: self.gradients,
+            snapshots,
+        }
     }
 }
 

@@ -48,7 +48,13 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     /// [`MeasureError`] where an activation is not finite.
-    pub fn at(&self, exec: Exec, epoch: i64, parameters: &[f32], space: &mut Space) -> Result<Vec<Vec<MeasureRow>>, MeasureError> {
+    pub fn at(
+        &self,
+        exec: Exec,
+        epoch: i64,
+        parameters: &[f32],
+        space: &mut Space,
+    ) -> Result<Vec<Vec<MeasureRow>>, MeasureError> {
         let mut rows = vec![Vec::with_capacity(self.network.layers.len()); self.measures.len()];
         for (&split, classes) in Split::ALL.iter().zip(&self.classes) {
             let Some(classes) = classes else { continue };

@@ -27,7 +27,15 @@ pub fn host() -> String {
 
 /// The record of an attempt that started at `started` and ends now.
 #[must_use]
-pub fn attempt(training: Id, number: u32, started: f64, launcher: &str, isa: &str, status: AttemptStatus, error: Option<String>) -> Attempt {
+pub fn attempt(
+    training: Id,
+    number: u32,
+    started: f64,
+    launcher: &str,
+    isa: &str,
+    status: AttemptStatus,
+    error: Option<String>,
+) -> Attempt {
     let ended = now();
     let host = host();
     Attempt {

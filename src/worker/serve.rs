@@ -32,7 +32,12 @@ pub struct Identity<'a> {
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be opened.
-pub fn serve(root: &Path, identity: &Identity<'_>, mut input: impl Read + Send + 'static, mut output: impl Write) -> Result<(), StoreError> {
+pub fn serve(
+    root: &Path,
+    identity: &Identity<'_>,
+    mut input: impl Read + Send + 'static,
+    mut output: impl Write,
+) -> Result<(), StoreError> {
     let store = Store::open(root)?;
     let writer = store.writer(|_| ())?;
     let mut executor = Executor { exec: identity.exec, index: store.index()?, writer: &writer, data: HashMap::new() };
@@ -77,15 +82,8 @@ fn one(executor: &mut Executor<'_>, identity: &Identity<'_>, order: &Order, outp
         Ok(Err(error)) => (AttemptStatus::Failed, Some(chain(&error))),
         Err(payload) => (AttemptStatus::Failed, Some(panics.take(&*payload))),
     };
-    let note = attempt(
-        order.task.training,
-        order.attempt,
-        started,
-        identity.launcher,
-        identity.exec.isa.name(),
-        status,
-        error.clone(),
-    );
+    let note =
+        attempt(order.task.training, order.attempt, started, identity.launcher, identity.exec.isa.name(), status, error.clone());
     let noted = commit(executor.writer, note);
     match (status, error) {
         (AttemptStatus::Lost | AttemptStatus::Oom, error) => Outcome::Lost { error: error.unwrap_or_default() },

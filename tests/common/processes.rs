@@ -1,0 +1,71 @@
+//! Processes of the program: found in `/proc`, signalled by their ids.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a process may take to come or go.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Time between two looks.
+const NAP: Duration = Duration::from_millis(2);
+
+/// Ids of the workers on the store at `store`, an absolute path that no other test uses. Zombies have no command line, so they do not count.
+pub fn workers(store: &Path) -> Vec<u32> {
+    let store = store.to_str().expect("a path in UTF-8").as_bytes();
+    let pids = fs::read_dir("/proc").expect("/proc").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let of_ours = |pid: &u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<&[u8]> = line.split(|&byte| byte == 0).collect();
+        words.get(1) == Some(&&b"worker"[..]) && words.contains(&store)
+    };
+    pids.filter(of_ours).collect()
+}
+
+/// Sends `signal` to processes that may be gone by now.
+pub fn signal(signal: &str, pids: &[u32]) {
+    if pids.is_empty() {
+        return;
+    }
+    let pids = pids.iter().map(u32::to_string);
+    // The shell's own `kill`: not every machine has the program.
+    let script = format!("kill -s {signal} \"$@\"");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script, "kill"]).args(pids).stderr(Stdio::null());
+    command.status().expect("a shell");
+}
+
+/// Waits until `ready` gives something.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = ready() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        thread::sleep(NAP);
+    }
+}
+
+/// Waits until workers are at work on the store; no ids if the call is over before.
+pub fn wait_for_workers(call: &mut Child, store: &Path) -> Vec<u32> {
+    wait_for("workers at work", || {
+        let pids = workers(store);
+        let over = call.try_wait().expect("the state of a child").is_some();
+        (!pids.is_empty() || over).then_some(pids)
+    })
+}
+
+/// Waits for the end of a call.
+#[track_caller]
+pub fn wait_for_end(call: &mut Child) -> ExitStatus {
+    wait_for("the end of a call", || call.try_wait().expect("the state of a child"))
+}
+
+/// Fails if a worker stays on the store.
+#[track_caller]
+pub fn assert_no_orphans(store: &Path) {
+    wait_for("the end of all workers", || workers(store).is_empty().then_some(()));
+}
