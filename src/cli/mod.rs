@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod conduct;
+mod estimate;
 
 pub mod exit;
 mod figures;
@@ -14,6 +15,7 @@ mod plot;
 mod progress;
 mod resume;
 mod run;
+mod sample_file;
 mod summary;
 mod worker;
 
@@ -48,6 +50,7 @@ enum Command {
     Resume(resume::ResumeArguments),
     Aggregate(aggregate::AggregateArguments),
     Plot(plot::PlotArguments),
+    Estimate(estimate::EstimateArguments),
 
     Completions(manual::CompletionsArguments),
     Man(manual::ManArguments),
@@ -111,6 +114,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Resume(a) => resume::resume(&a, quiet),
         Command::Aggregate(a) => aggregate::aggregate(&a, quiet),
         Command::Plot(a) => plot::plot(&a, quiet),
+        Command::Estimate(a) => estimate::estimate(&a, quiet),
 
         Command::Completions(a) => manual::completions(&a),
         Command::Man(a) => manual::man(&a),

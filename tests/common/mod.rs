@@ -39,7 +39,13 @@ impl Finished {
     /// Itself, if the exit code is `code`; else shows what the program said.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
-        assert!(self.code == Some(code), "exit {:?}, expected {code}\nstdout: {}\nstderr: {}", self.code, self.stdout, self.stderr);
+        assert!(
+            self.code == Some(code),
+            "exit {:?}, expected {code}\nstdout: {}\nstderr: {}",
+            self.code,
+            self.stdout,
+            self.stderr
+        );
         self
     }
 }
@@ -91,7 +97,8 @@ impl Lab {
 
     /// The tables of a cohort that must not depend on how they came about, by name.
     pub fn result_tables(&self, store: &str, cohort: &str) -> BTreeMap<String, Vec<u8>> {
-        let read = |name: &str| fs::read(self.table(store, cohort, name)).unwrap_or_else(|e| panic!("{store}/{cohort}/{name}: {e}"));
+        let read =
+            |name: &str| fs::read(self.table(store, cohort, name)).unwrap_or_else(|e| panic!("{store}/{cohort}/{name}: {e}"));
         RESULT_TABLES.iter().map(|&name| (name.to_owned(), read(name))).collect()
     }
 
@@ -132,7 +139,8 @@ pub fn tree(dir: &Path) -> BTreeMap<PathBuf, (Option<Vec<u8>>, SystemTime)> {
 /// Fails with the names of the tables that differ, not with their bytes.
 #[track_caller]
 pub fn assert_same_tables(found: &BTreeMap<String, Vec<u8>>, expected: &BTreeMap<String, Vec<u8>>, case: &str) {
-    let differing: Vec<_> = expected.iter().filter(|(name, bytes)| found.get(*name) != Some(bytes)).map(|(name, _)| name).collect();
+    let differing: Vec<_> =
+        expected.iter().filter(|(name, bytes)| found.get(*name) != Some(bytes)).map(|(name, _)| name).collect();
     assert!(differing.is_empty() && found.len() == expected.len(), "{case}: other bytes in {differing:?}");
 }
 
