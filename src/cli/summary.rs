@@ -38,21 +38,24 @@ pub fn text(loaded: &Loaded, conducted: &Conducted, out: &Path) -> String {
         return text.trim_end().to_owned();
     };
     let ok = summary.runs.of(RunStatus::Ok);
-    let ran = conducted.outcomes.done.len();
+    let ran = conducted.outcomes.done.len() + conducted.outcomes.failed.len() + conducted.outcomes.lost.len();
     let did = match (ran, conducted.spread) {
         (0, _) | (_, None) => "nothing to do".to_owned(),
         (_, Some((workers, threads))) => {
-            let by = format!("{workers} worker{} of {threads} thread{}", plural(workers), plural(threads));
-            format!("{ran} task{} in {} by {by}", plural(ran as u32), duration(conducted.elapsed))
+            let by = format!("{workers} worker{} of {threads} thread{}", plural(workers as usize), plural(threads as usize));
+            format!("{ran} task{} in {} by {by}", plural(ran), duration(conducted.elapsed))
         }
     };
     line(format_args!(
-        "{name}: {ok} of {} runs done ({} experiments × {}); {} trainings, {} measurements; {did}",
+        "{name}: {ok} of {} runs done ({} experiment{} × {}); {} training{}, {} measurement{}; {did}",
         summary.runs.total(),
         counts.experiments,
+        plural(counts.experiments),
         loaded.grid.n_runs,
         counts.trainings,
+        plural(counts.trainings),
         counts.measurements,
+        plural(counts.measurements),
     ));
     let width = summary.experiments.iter().take(MOST).map(|e| e.label.chars().count()).max().unwrap_or(0);
     for experiment in summary.experiments.iter().take(MOST) {
@@ -63,13 +66,13 @@ pub fn text(loaded: &Loaded, conducted: &Conducted, out: &Path) -> String {
         line(format_args!("         … and {} more experiments", summary.experiments.len() - MOST));
     }
     for (training, error) in conducted.errors.iter().take(MOST) {
-        line(format_args!("failed   {training}: {error}"));
+        line(format_args!("failed   {}: {error}", run_name(loaded, training)));
     }
     if conducted.passed_over > 0 {
         let n = conducted.passed_over;
         line(format_args!(
             "note     {n} task{} failed before and would again; `infoplane resume {name}` tries anyway",
-            plural(n as u32)
+            plural(n)
         ));
     }
     line(format_args!("tables   {}/{{runs,measures,metrics,gradients,aggregate,provenance}}.parquet", dir.display()));
@@ -83,7 +86,16 @@ pub fn text(loaded: &Loaded, conducted: &Conducted, out: &Path) -> String {
     text.trim_end().to_owned()
 }
 
-const fn plural(n: u32) -> &'static str {
+/// The first run that needs a training, as a person knows it.
+fn run_name(loaded: &Loaded, training: &str) -> String {
+    let run = loaded.grid.runs(&loaded.data).find(|run| run.training.to_string() == training);
+    run.map_or_else(
+        || training.to_owned(),
+        |run| format!("{}, run {}", loaded.grid.experiments[run.experiment].label, run.repeat),
+    )
+}
+
+const fn plural(n: usize) -> &'static str {
     if n == 1 { "" } else { "s" }
 }
 

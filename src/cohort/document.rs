@@ -187,9 +187,9 @@ fn unknown_at_top(reader: &mut Reader<'_, '_>, span: &Range<usize>, key: &str, n
 fn read_name(node: &Node<'_>, reader: &mut Reader<'_, '_>) -> String {
     let Some(name) = read_text(reader.reporter, node, "name", "name") else { return String::new() };
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-    if !plain || name.is_empty() || name.len() > 64 || name == "." || name == ".." {
+    if !plain || name.is_empty() || name.len() > 64 || [".", "..", ".infoplane"].contains(&name) {
         reader.reporter.report(&node.span(), "name", "this `name` cannot be the name of a directory").expected =
-            Some("1 to 64 characters out of A-Z, a-z, 0-9, `.`, `_`, `-`, and not \".\" or \"..\"".to_owned());
+            Some("1 to 64 characters out of A-Z, a-z, 0-9, `.`, `_`, `-`, and not \".\", \"..\" or \".infoplane\"".to_owned());
     }
     name.to_owned()
 }

@@ -13,7 +13,7 @@ use crate::math::simd::{Block, blocks, flat, flat_mut};
 
 /// A training whose numbers stopped being finite. It is a result, not an accident: the same settings and seed give it again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("diverged at epoch {epoch}{}: layer {layer} {what} is not finite; a smaller learning_rate may help",
+#[error("diverged at epoch {epoch}{}: the {what} of layer {layer} is not finite; a smaller learning_rate may help",
     .batch.map_or_else(String::new, |b| format!(", batch {b}")))]
 pub struct Diverged {
     /// Epoch (pass, from 0; −1 is the untrained network).
@@ -127,7 +127,7 @@ impl<'a> Trainer<'a> {
             if !self.state.step(self.exec.isa, self.spec.learning_rate, &mut self.parameters, &self.gradient) {
                 let layer = self.network.first_not_finite(self.parameters()).unwrap_or(0);
                 let (epoch, batch) = (self.epoch() + 1, Some(batch));
-                return Err(Diverged { epoch, batch, layer, what: "weights after the step: a value".into() });
+                return Err(Diverged { epoch, batch, layer, what: "kernel or bias".into() });
             }
         }
         self.passes += 1;
