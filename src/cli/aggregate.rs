@@ -25,6 +25,9 @@ pub fn aggregate(arguments: &AggregateArguments, quiet: bool) -> Result<Exit, Fa
     let index = store.index()?;
     let dir = store.cohort_dir(&loaded.cohort.name);
     let (summary, figures) = tables_and_figures(&loaded, &index, &dir)?;
+    for damage in index.damage() {
+        tracing::warn!("{damage}; until `infoplane run` has done so its run counts as missing");
+    }
     if !quiet {
         for path in summary.tables.iter().chain(&figures) {
             eprintln!("wrote {}", path.display());

@@ -222,19 +222,12 @@ impl Batch {
     }
 }
 
-/// Arguments of a worker process.
+/// Arguments of a worker process. Values are joined to their flags, so that none can be taken for a flag itself.
 fn worker_arguments(out: &Path, threads: u32, arguments: &LauncherArguments) -> Vec<OsString> {
-    let threads = threads.to_string();
-    let words: [OsString; 7] = [
-        "worker".into(),
-        "--out".into(),
-        out.into(),
-        "--threads".into(),
-        threads.into(),
-        "--launcher".into(),
-        arguments.launcher.name().into(),
-    ];
-    words.into()
+    let mut store = OsString::from("--out=");
+    store.push(out);
+    let launcher = arguments.launcher.name();
+    vec!["worker".into(), store, format!("--threads={threads}").into(), format!("--launcher={launcher}").into()]
 }
 
 /// Makes the tables and figures from what is committed.

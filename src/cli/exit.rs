@@ -81,7 +81,11 @@ impl From<StoreError> for Failure {
 
 impl From<LaunchError> for Failure {
     fn from(error: LaunchError) -> Self {
-        Self::from_error(Exit::Launcher, &error)
+        let exit = match error {
+            LaunchError::NothingKept { .. } => Exit::Store,
+            LaunchError::Spawn { .. } | LaunchError::NothingWorks { .. } | LaunchError::NoPlace => Exit::Launcher,
+        };
+        Self::from_error(exit, &error)
     }
 }
 

@@ -144,8 +144,12 @@ impl Driver<'_> {
                     observer.news(task, &News::Progress(share));
                 }
             }
-            Event::Finished { ticket, outcome: Outcome::Lost { error } } => self.lost(ticket, &error, observer)?,
-            Event::Lost { ticket, reason } => self.lost(ticket, &reason, observer)?,
+            Event::Finished { ticket, outcome: Outcome::Lost { error } } => {
+                self.lost(ticket, &error, observer, |losses, reason| LaunchError::NothingKept { losses, reason })?;
+            }
+            Event::Lost { ticket, reason } => {
+                self.lost(ticket, &reason, observer, |losses, reason| LaunchError::NothingWorks { losses, reason })?;
+            }
             Event::Finished { ticket, outcome } => {
                 // A ticket that is not running was settled before: a launcher may say a thing twice.
                 let Some((task, _)) = self.running.remove(&ticket) else { return Ok(()) };
@@ -165,7 +169,14 @@ impl Driver<'_> {
         Ok(())
     }
 
-    fn lost(&mut self, ticket: u64, reason: &str, observer: &mut dyn Observer) -> Result<(), LaunchError> {
+    /// Takes in a loss; `give_up` makes the error for one too many, from their number and the last reason.
+    fn lost(
+        &mut self,
+        ticket: u64,
+        reason: &str,
+        observer: &mut dyn Observer,
+        give_up: fn(u32, String) -> LaunchError,
+    ) -> Result<(), LaunchError> {
         let Some((task, attempt)) = self.running.remove(&ticket) else { return Ok(()) };
         let again = self.tries.get(&task).is_none_or(|&tries| tries < TRIES);
         observer.news(task, &News::Lost { attempt, reason, again });
@@ -177,7 +188,7 @@ impl Driver<'_> {
         }
         self.losses += 1;
         if self.losses >= GIVE_UP {
-            return Err(LaunchError::NothingWorks { losses: self.losses, reason: reason.to_owned() });
+            return Err(give_up(self.losses, reason.to_owned()));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! and they end by themselves when the coordinator's end of their pipe closes, however it died.
 
 use std::ffi::OsString;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::wire::{self, Order, Report};
+use super::wire::{self, Order, Outcome, Report};
 use super::{Event, LaunchError, Launcher};
 use crate::grid::plan::Task;
 
@@ -77,17 +77,27 @@ impl Local {
             Some(Report::Progress { ticket, share }) => Some(Event::Progress { ticket, share }),
             Some(Report::Finished { ticket, outcome }) => {
                 slot.as_mut()?.ticket = None;
+                // Such a worker takes no further order: the next task needs a fresh one.
+                if matches!(outcome, Outcome::Lost { .. }) {
+                    let _ = end(slot.take()?);
+                }
                 Some(Event::Finished { ticket, outcome })
             }
             None => {
-                let mut worker = slot.take()?;
+                let worker = slot.take()?;
+                let ticket = worker.ticket;
                 // The pipe is closed, so the process has ended or is of no use.
-                let _ = worker.child.kill();
-                let reason = worker.child.wait().map_or_else(|e| format!("a worker is gone: {e}"), describe);
-                worker.ticket.map(|ticket| Event::Lost { ticket, reason })
+                let reason = end(worker).map_or_else(|e| format!("a worker is gone: {e}"), describe);
+                ticket.map(|ticket| Event::Lost { ticket, reason })
             }
         }
     }
+}
+
+/// Ends a worker that is of no use any more.
+fn end(mut worker: Worker) -> io::Result<ExitStatus> {
+    let _ = worker.child.kill();
+    worker.child.wait()
 }
 
 /// How a worker process ended, in words.

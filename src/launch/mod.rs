@@ -60,6 +60,14 @@ pub enum LaunchError {
         /// The last reason.
         reason: String,
     },
+    /// Nothing but workers that live and cannot keep their results: something is wrong with the store, not with the launcher.
+    #[error("{losses} tasks in a row were lost, the last because of the store: {reason}")]
+    NothingKept {
+        /// How many.
+        losses: u32,
+        /// The last reason.
+        reason: String,
+    },
     /// The launcher was asked for something it lost track of: a defect.
     #[error("the launcher has no place for a task, though it said so")]
     NoPlace,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::data::{Dataset, Examples};
+use super::data::Dataset;
 use super::network::{Activations, Network};
 use super::optimizer::State;
 use super::spec::{Split, TrainingSpec};
@@ -187,12 +187,6 @@ impl<'a> Trainer<'a> {
 
     fn diverged(&self, layer: usize, what: &str) -> Diverged {
         Diverged { epoch: self.epoch(), batch: None, layer, what: what.into() }
-    }
-
-    /// The examples that the training reads.
-    #[must_use]
-    pub const fn examples(&self, split: Split) -> &'a Examples {
-        self.data.examples(split)
     }
 }
 

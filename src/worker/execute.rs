@@ -14,6 +14,7 @@ use crate::math::exec::Exec;
 use crate::store::records::{GradientRow, MeasureRow, Measurement, MetricRow, Record, Snapshots, Training};
 use crate::store::{Index, StoreError, Writer};
 use crate::train::data::Dataset;
+use crate::train::network::Network;
 use crate::train::spec::{DatasetName, Split, TrainingSpec};
 use crate::train::trainer::{Diverged, Trainer};
 
@@ -137,7 +138,7 @@ impl Executor<'_> {
         snapshots: &Snapshots,
         progress: &mut dyn FnMut(f64),
     ) -> Result<Vec<Rows>, TaskError> {
-        let network = Trainer::new(&task.spec, data, task.seed, self.exec).network().clone();
+        let network = Network::new(&task.spec, data.inputs(), data.n_classes);
         let plan = Plan::new(&network, data, &task.measure);
         let work: Vec<(i64, &Vec<f32>)> = epochs.iter().copied().zip(&snapshots.parameters).collect();
         // A few epochs a thread at a time, so that progress is told while the work goes on.
