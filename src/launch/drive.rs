@@ -263,6 +263,15 @@ mod tests {
     }
 
     #[test]
+    fn results_that_nobody_can_keep_are_the_stores_fault() {
+        let mut launcher = Fake::new(2, (0..20).map(|t| (t, vec![Fate::Unkept; 9])).collect());
+        let error = drive(&tasks(20), &mut launcher, &mut Notes::default()).unwrap_err();
+        assert!(matches!(error, LaunchError::NothingKept { losses: GIVE_UP, .. }), "{error}");
+        let mut launcher = Fake::new(1, vec![(0, vec![Fate::Unkept, Fate::Ok])]);
+        assert_eq!(drive(&tasks(1), &mut launcher, &mut Notes::default()).unwrap().done, [0]);
+    }
+
+    #[test]
     fn draining_finishes_what_runs_and_stopping_does_not() {
         let mut notes = Notes { stop_at: Some((3, Wish::Drain)), ..Notes::default() };
         let outcomes = drive(&tasks(9), &mut Fake::new(2, vec![]), &mut notes).unwrap();

@@ -18,6 +18,8 @@ pub enum Fate {
     Failed,
     /// Its worker dies.
     Lost,
+    /// Its worker lives and cannot keep the results.
+    Unkept,
     /// It is done, and the launcher says so twice, then that it was lost.
     Twice,
 }
@@ -74,6 +76,7 @@ impl Launcher for Fake {
             Fate::Ok => vec![Event::Progress { ticket, share: 0.5 }, done],
             Fate::Failed => vec![Event::Finished { ticket, outcome: Outcome::Failed { error: "broken".into() } }],
             Fate::Lost => vec![lost],
+            Fate::Unkept => vec![Event::Finished { ticket, outcome: Outcome::Lost { error: "full".into() } }],
             Fate::Twice => vec![done.clone(), done, lost],
         })
     }

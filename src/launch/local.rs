@@ -53,7 +53,7 @@ impl Local {
         command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(spawn_error)?;
         let (Some(orders), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(spawn_error(std::io::ErrorKind::BrokenPipe.into()));
+            return Err(spawn_error(io::ErrorKind::BrokenPipe.into()));
         };
         let (generation, sender) = (self.next, self.reports.0.clone());
         self.next += 1;
