@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use common::tables::Contents;
-use common::{Lab, MEASUREMENT, TABLES, TRAINING, frames, tree};
+use common::{Lab, MEASUREMENT, TABLES, TRAINING, tree};
 use resvg::tiny_skia::Pixmap;
 use serde_json::Value;
 
@@ -48,11 +48,6 @@ fn row_counts(lab: &Lab) -> BTreeMap<&'static str, usize> {
 /// Distinct values of a column.
 fn values(contents: &Contents, column: &str) -> BTreeSet<String> {
     contents.column(column).into_iter().map(str::to_owned).collect()
-}
-
-/// How many records of a kind the store has, each copy counted.
-fn records(lab: &Lab, kind: u8) -> usize {
-    lab.segments("r").iter().flat_map(|segment| frames(segment)).filter(|frame| frame.0 == kind).count()
 }
 
 #[test]
@@ -146,7 +141,7 @@ fn another_estimator_is_measured_without_training() {
     let lab = lab_after(&SMALL.replace(r#"["binning", "upper"]"#, r#"["binning"]"#));
     let old = Contents::read(&lab.table("r", "small", "measures"));
     let segments: Vec<_> = lab.segments("r").into_iter().map(|path| (fs::read(&path).expect("a segment"), path)).collect();
-    assert_eq!((records(&lab, TRAINING), records(&lab, MEASUREMENT)), (4, 8));
+    assert_eq!((lab.records("r", TRAINING), lab.records("r", MEASUREMENT)), (4, 8));
 
     lab.write("cohort.toml", SMALL);
     let plan = lab.call(&["plan", "cohort.toml", "--out", "r", "--json"]).expect(0);
@@ -154,7 +149,7 @@ fn another_estimator_is_measured_without_training() {
     assert_eq!((&tasks["train"], &tasks["measure_only"], &tasks["measurements"]), (&0.into(), &4.into(), &8.into()));
     lab.call(&["run", "cohort.toml", "--out", "r"]).expect(0);
 
-    assert_eq!((records(&lab, TRAINING), records(&lab, MEASUREMENT)), (4, 16), "no training twice, no measurement twice");
+    assert_eq!((lab.records("r", TRAINING), lab.records("r", MEASUREMENT)), (4, 16), "no training twice, no measurement twice");
     let new = Contents::read(&lab.table("r", "small", "measures"));
     assert!(new.rows_where("estimator", "binning") == old.rows.iter().collect::<Vec<_>>(), "old measures changed");
     assert_eq!(new.rows.len(), 2 * old.rows.len());
@@ -178,7 +173,7 @@ fn what_is_already_trained_for_another_cohort_is_shared() {
     let lab = lab_after(SMALL);
     lab.write("other.toml", &SMALL.replace("\"small\"", "\"other\"").replace("n_runs = 2", "n_runs = 3"));
     lab.call(&["run", "other.toml", "--out", "r"]).expect(0);
-    assert_eq!(records(&lab, TRAINING), 6, "one more run of two experiments");
+    assert_eq!(lab.records("r", TRAINING), 6, "one more run of two experiments");
     let (small, other) = (Contents::read(&lab.table("r", "small", "runs")), Contents::read(&lab.table("r", "other", "runs")));
     assert_eq!(other.column("training_id").iter().filter(|id| small.column("training_id").contains(id)).count(), 4);
 }

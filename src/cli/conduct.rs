@@ -10,7 +10,7 @@ use super::exit::{Exit, Failure};
 use super::interrupt::Interrupt;
 use super::load::{COPY, Loaded};
 use super::machine::{self, LauncherArguments};
-use super::manual::print;
+use super::print::print_reports;
 use super::progress::Progress;
 use super::{figures, summary};
 use crate::aggregate::{RunStatus, Summary, materialise};
@@ -112,7 +112,7 @@ pub fn conduct_all(
         }
     }
     if voice.json {
-        print(format!("{:#}\n", serde_json::Value::Array(reports)).as_bytes())?;
+        print_reports(reports)?;
     }
     Ok(exit)
 }

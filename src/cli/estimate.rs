@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::exit::{Exit, Failure};
 use super::machine;
-use super::manual::print;
+use super::print::print;
 use super::sample_file::{self, SampleFile};
 use crate::estimate::{Classes, Estimator, EstimatorSpec, Sample, Scratch};
 use crate::math::exec::Exec;

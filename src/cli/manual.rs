@@ -1,7 +1,6 @@
 //! `infoplane completions` and `infoplane man`: generated from the argument parser, so never out of step with it.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Command, CommandFactory};
@@ -9,6 +8,7 @@ use clap_complete::Shell;
 
 use super::Arguments;
 use super::exit::{Exit, Failure};
+use super::print::print;
 
 /// Print a completion script for a shell
 #[derive(Args, Debug)]
@@ -51,12 +51,4 @@ fn page(command: &Command) -> Result<Vec<u8>, Failure> {
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page).map_err(|e| Failure::from_error(Exit::Internal, &e))?;
     Ok(page)
-}
-
-/// Writes to stdout; a reader that went away is no error.
-pub fn print(bytes: &[u8]) -> Result<Exit, Failure> {
-    match io::stdout().lock().write_all(bytes) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::from_error(Exit::Internal, &e)),
-        _ => Ok(Exit::Done),
-    }
 }

@@ -12,6 +12,7 @@ mod machine;
 mod manual;
 mod plan;
 mod plot;
+mod print;
 mod progress;
 mod resume;
 mod run;

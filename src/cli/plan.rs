@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::StoreArguments;
 use super::exit::{Exit, Failure};
 use super::load::{self, Loaded};
-use super::manual::print;
+use super::print::{print, print_reports};
 use crate::cohort::settings::ColumnValue;
 use crate::grid::plan::{Plan, plan as plan_of};
 use crate::store::records::AttemptStatus;
@@ -64,9 +64,7 @@ pub fn show(cohorts: &[Loaded], out: &Path, as_json: bool) -> Result<Exit, Failu
         }
     }
     if as_json {
-        // One cohort, one object; several, a list.
-        let all = if values.len() == 1 { values.remove(0) } else { Value::Array(values) };
-        print(format!("{all:#}\n").as_bytes())?;
+        print_reports(values)?;
     }
     Ok(Exit::Done)
 }

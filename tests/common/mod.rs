@@ -107,6 +107,11 @@ impl Lab {
         self.path(store).join(cohort).join(format!("{name}.parquet"))
     }
 
+    /// How many records of a kind a store has, each copy counted.
+    pub fn records(&self, store: &str, kind: u8) -> usize {
+        self.segments(store).iter().flat_map(|segment| frames(segment)).filter(|frame| frame.kind == kind).count()
+    }
+
     /// Segments of a store, by name.
     pub fn segments(&self, store: &str) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.path(store).join(".infoplane/segments")).expect("a store");
@@ -144,9 +149,16 @@ pub fn assert_same_tables(found: &BTreeMap<String, Vec<u8>>, expected: &BTreeMap
     assert!(differing.is_empty() && found.len() == expected.len(), "{case}: other bytes in {differing:?}");
 }
 
-/// The records of a segment as (kind, id, offset, length of the frame), by the format that `store::frame` documents, told here a second time: files
-/// of today must stay readable.
-pub fn frames(segment: &Path) -> Vec<(u8, [u8; 16], usize, usize)> {
+/// A record in a segment.
+pub struct Frame {
+    pub kind: u8,
+    pub id: [u8; 16],
+    pub offset: usize,
+    pub length: usize,
+}
+
+/// The records of a segment, by the format that `store::frame` documents, told here a second time: files of today must stay readable.
+pub fn frames(segment: &Path) -> Vec<Frame> {
     const SEGMENT_HEADER: usize = 24;
     const FRAME_HEADER: usize = 56;
     let bytes = fs::read(segment).expect("a segment");
@@ -156,7 +168,10 @@ pub fn frames(segment: &Path) -> Vec<(u8, [u8; 16], usize, usize)> {
         let number = |range: std::ops::Range<usize>| header[range].iter().rev().fold(0_usize, |n, &b| n << 8 | usize::from(b));
         let id = header[8..24].try_into().expect("16 bytes");
         let length = FRAME_HEADER + number(32..40);
-        found.push((header[4], id, at, length));
+        // A torn tail is no record.
+        if at + length <= bytes.len() {
+            found.push(Frame { kind: header[4], id, offset: at, length });
+        }
         at += length;
     }
     found

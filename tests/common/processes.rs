@@ -18,7 +18,7 @@ pub fn workers(store: &Path) -> Vec<u32> {
     let of_ours = |pid: &u32| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let words: Vec<&[u8]> = line.split(|&byte| byte == 0).collect();
-        words.get(1) == Some(&&b"worker"[..]) && words.contains(&store)
+        words.get(1) == Some(&&b"worker"[..]) && words.iter().any(|word| word.strip_prefix(b"--out=") == Some(store))
     };
     pids.filter(of_ours).collect()
 }
