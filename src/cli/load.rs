@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, Failure};
-use crate::cohort::{self, Cohort};
+use crate::cohort::{self, Cohort, Parsed, Source};
 use crate::grid::Grid;
 use crate::grid::expand::expand;
 use crate::worker::execute::data_fingerprint;
@@ -15,7 +15,7 @@ pub const COPY: &str = "cohort.toml";
 
 /// A cohort, ready to be planned.
 pub struct Loaded {
-    /// The text of its file.
+    /// The text of its file, with all that it extends.
     pub text: String,
     /// The checked cohort.
     pub cohort: Cohort,
@@ -74,18 +74,31 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Loads one cohort file.
+/// Loads one cohort file, and what it extends.
 fn load(path: &Path) -> Result<Loaded, Failure> {
-    let bytes = fs::read(path).map_err(|e| Failure::new(Exit::Invalid, format!("{}: cannot read: {e}", path.display())))?;
-    let text = String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to();
-        let line = e.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count() + 1;
-        Failure::new(Exit::Invalid, format!("{}:{line}: not UTF-8 text; a cohort is a TOML file", path.display()))
+    let source = read(path).map_err(|text| Failure::new(Exit::Invalid, text))?;
+    // A chain of files is followed one by one: a path is relative to the file before it.
+    let mut last = path.to_owned();
+    let Parsed { cohort, text } = cohort::parse_files(source, &mut |extends| {
+        last = last.parent().unwrap_or(Path::new("")).join(extends);
+        read(&last)
     })?;
-    let cohort = cohort::parse(&path.display().to_string(), &text)?;
     let grid = expand(&cohort).map_err(|e| Failure::from_error(Exit::Invalid, &e))?;
     let data = grid.experiments.first().map(|e| data_fingerprint(&e.settings.training)).unwrap_or_default();
     Ok(Loaded { text, cohort, grid, data })
+}
+
+/// Reads one file; or says why it cannot.
+fn read(path: &Path) -> Result<Source, String> {
+    let cannot = |e| format!("{}: cannot read: {e}", path.display());
+    let bytes = fs::read(path).map_err(cannot)?;
+    let identity = fs::canonicalize(path).map_err(cannot)?.display().to_string();
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        let line = e.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count() + 1;
+        format!("{}:{line}: not UTF-8 text; a cohort is a TOML file", path.display())
+    })?;
+    Ok(Source { name: path.display().to_string(), identity, text })
 }
 
 /// The cohort of that name in a store, from the copy that its last run left.

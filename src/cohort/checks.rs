@@ -77,7 +77,7 @@ pub(super) fn size(cohort: &Cohort, tree: &DeTable<'_>, reader: &mut Reader<'_, 
     }
     // Where it can be mended: the grid, or else the number of repeats.
     let key = if points > MAX_POINTS && tree.contains_key("grid") { "grid" } else { "n_runs" };
-    let span = tree.get_key_value(key).map_or(0..0, |(key, _)| key.span());
+    let span = tree.get_key_value(key).map_or_else(|| reader.reporter.top(), |(key, _)| key.span());
     reader.reporter.report(&span, key, format!("the cohort has {points} points and {runs} runs")).expected =
         Some(format!("at most {MAX_POINTS} points and {MAX_ALL_RUNS} runs; split it into several cohorts"));
     false

@@ -7,26 +7,46 @@ use toml::de::{DeTable, DeValue};
 
 use super::definitions::{MAX_SEED, find, keys};
 use super::errors::{Reporter, nearest};
+use super::extends::{self, Chain};
 use super::model::{Cohort, LauncherSettings, MAX_RUNS};
 use super::setting::Setting;
-use super::syntax::{self, Blanked, Entry, Node, entries};
+use super::syntax::{self, Entry, Node, entries};
 use super::values::{found, read_integer, read_text};
-use super::{axes, checks};
+use super::{axes, checks, flatten};
 
 /// Keys at the top of the file.
-const TOP: &[&str] = &["name", "description", "n_runs", "seed", "experiment", "grid", "zip", "exclude", "include", "launcher"];
+const TOP: &[&str] =
+    &["extends", "name", "description", "n_runs", "seed", "experiment", "grid", "zip", "exclude", "include", "launcher"];
 /// Top keys that are values, and so no sections.
-const TOP_VALUES: &[&str] = &["name", "description", "n_runs", "seed"];
+const TOP_VALUES: &[&str] = &["extends", "name", "description", "n_runs", "seed"];
 
-/// Reads a cohort, or what is left of it. What it returns is valid if nothing was reported.
-pub(super) fn read(text: &str, blanked: Option<&Blanked>, reporter: &mut Reporter<'_>) -> Cohort {
-    let tree = syntax::tree(blanked.map_or(text, |blanked| &blanked.text), reporter);
-    let tainted = blanked.into_iter().flat_map(|blanked| blanked.keys.iter().cloned()).collect();
-    let lost = blanked.is_some_and(|blanked| blanked.lost);
-    let mut reader = Reader { reporter, tainted, blanked: blanked.is_some(), lost, forms: Vec::new() };
-    let cohort = read_top(&tree, &mut reader);
+/// Reads a cohort, or what is left of it, and the text of one file that means the same if there are several. What it returns is valid if
+/// nothing was reported.
+pub(super) fn read(chain: &Chain, reporter: &mut Reporter<'_>) -> (Cohort, Option<String>) {
+    let (mut tainted, mut blanked) = (BTreeSet::new(), false);
+    let mut lost = !chain.report(reporter);
+    let mut texts = Vec::new();
+    for text in chain.padded() {
+        let Some(rest) = syntax::blank_broken(&text, reporter) else {
+            texts.push(text);
+            continue;
+        };
+        (blanked, lost) = (true, lost || rest.lost);
+        tainted.extend(rest.keys);
+        texts.push(rest.text.into());
+    }
+    let mut merged = DeTable::new();
+    for text in &texts {
+        let mut tree = syntax::tree(text, reporter);
+        extends::take_extends(&mut tree, reporter);
+        extends::merge(&mut merged, tree);
+    }
+    let mut reader = Reader { reporter, tainted, blanked, lost, forms: Vec::new() };
+    let cohort = read_top(&merged, &mut reader);
     checks::forms(&mut reader);
-    cohort
+    let names: Vec<_> = chain.files.iter().map(|(_, name)| name.as_str()).collect();
+    let flat = (!chain.is_alone() && reporter.count() == 0).then(|| flatten::text(&merged, &names));
+    (cohort, flat)
 }
 
 /// What the parts share while a file is read.
@@ -162,7 +182,8 @@ fn missing_name(tree: &DeTable<'_>, reader: &mut Reader<'_, '_>) {
         .keys()
         .any(|key| !TOP.contains(&key.get_ref().as_ref()) && nearest(key.get_ref(), TOP.iter().copied()) == Some("name"));
     if !misspelt {
-        reader.reporter.report(&(0..0), "name", "the cohort has no `name`").expected =
+        let top = reader.reporter.top();
+        reader.reporter.report(&top, "name", "the cohort has no `name`").expected =
             Some("name = \"…\" at the top of the file".to_owned());
     }
 }

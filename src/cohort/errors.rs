@@ -11,6 +11,8 @@ const SHOWN: usize = 120;
 /// One mistake in a cohort file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CohortError {
+    /// Name of the file it is in, as the caller gave it.
+    pub source_name: String,
     /// Line, from 1.
     pub line: usize,
     /// Column in characters, from 1.
@@ -29,7 +31,7 @@ pub struct CohortError {
     pub underline: (usize, usize),
 }
 
-/// All mistakes of one cohort file, in file order; never empty.
+/// All mistakes of one cohort file and of those that it extends, in file order, the outermost base first; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CohortErrors {
     /// Name of the file, as the caller gave it.
@@ -43,7 +45,7 @@ impl std::error::Error for CohortErrors {}
 impl fmt::Display for CohortErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for error in &self.errors {
-            writeln!(f, "error: {}:{}:{}: {}", self.source_name, error.line, error.column, error.message)?;
+            writeln!(f, "error: {}:{}:{}: {}", error.source_name, error.line, error.column, error.message)?;
             let (start, width) = error.underline;
             // Tabs stay tabs, so that the caret stands below its text at any tab width.
             let pad: String = error.excerpt.chars().take(start).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
@@ -60,21 +62,33 @@ impl fmt::Display for CohortErrors {
     }
 }
 
-/// Collects the mistakes of one text.
+/// Collects the mistakes of one text, or of several laid one behind the other.
 pub(super) struct Reporter<'a> {
     text: &'a str,
+    /// Where each file starts, and its name, in the order of the text; never empty.
+    files: &'a [(usize, String)],
     errors: Vec<(usize, CohortError)>,
 }
 
 impl<'a> Reporter<'a> {
     /// A collector without mistakes.
-    pub(super) const fn new(text: &'a str) -> Self {
-        Self { text, errors: Vec::new() }
+    pub(super) const fn new(text: &'a str, files: &'a [(usize, String)]) -> Self {
+        Self { text, files, errors: Vec::new() }
+    }
+
+    /// The start of the file itself, for what is missing there.
+    pub(super) fn top(&self) -> Range<usize> {
+        self.files.last().map_or(0..0, |&(start, _)| start..start)
     }
 
     /// Notes a mistake at a byte range of the text; the caller may add `expected` and `suggestion` to what is returned.
     pub(super) fn report(&mut self, span: &Range<usize>, key: impl Into<String>, message: impl Into<String>) -> &mut CohortError {
-        let error = locate(self.text, span, key.into(), message.into());
+        let of = self.files.partition_point(|(start, _)| *start <= span.start).saturating_sub(1);
+        let (start, name) = self.files.get(of).map_or((0, ""), |(start, name)| (*start, name.as_str()));
+        let end = self.files.get(of + 1).map_or(self.text.len(), |(next, _)| next - 1);
+        let within = span.start.saturating_sub(start)..span.end.saturating_sub(start);
+        let mut error = locate(&self.text[start..end], &within, key.into(), message.into());
+        name.clone_into(&mut error.source_name);
         let slot = self.errors.len();
         self.errors.push((span.start, error));
         &mut self.errors[slot].1
@@ -86,10 +100,11 @@ impl<'a> Reporter<'a> {
     }
 
     /// The mistakes in file order, or nothing.
-    pub(super) fn finish(mut self, source_name: &str) -> Option<CohortErrors> {
+    pub(super) fn finish(mut self) -> Option<CohortErrors> {
+        let source_name = self.files.last().map_or_else(String::new, |(_, name)| name.clone());
         self.errors.sort_by_key(|(start, _)| *start);
         let errors: Vec<_> = self.errors.into_iter().map(|(_, error)| error).collect();
-        (!errors.is_empty()).then(|| CohortErrors { source_name: source_name.to_owned(), errors })
+        (!errors.is_empty()).then(|| CohortErrors { source_name, errors })
     }
 }
 
@@ -107,6 +122,7 @@ fn locate(text: &str, span: &Range<usize>, key: String, message: String) -> Coho
     let excerpt: String = shown.chars().skip(first).take(SHOWN).map(clean).collect();
     let room = excerpt.chars().count().saturating_sub(before - first);
     CohortError {
+        source_name: String::new(),
         line: text[..start].matches('\n').count() + 1,
         column: before + 1,
         key,

@@ -2,7 +2,8 @@
 //!
 //! Reading order: `settings` (what an experiment's settings are), `setting` and `definitions` (one setting, and the table of all),
 //! `model` (a checked cohort), `points` (which points it has); then how a file becomes one: `syntax` (text → tree), `values`
-//! (value → setting), `document` and `axes` (tree → cohort), `checks` (what only the whole file tells), `errors`.
+//! (value → setting), `document` and `axes` (tree → cohort), `checks` (what only the whole file tells), `extends` and `flatten` (several
+//! files as one), `errors`.
 //!
 //! The language, beyond what the names say:
 //! * Integers are written as integers: `epochs = 5.0` is an error that suggests `5`. An integer is a fine real number.
@@ -11,6 +12,9 @@
 //! * An axis whose values are all tables `{ label, set }` may have a name of its own; `[[exclude]]` matches it by label.
 //! * Two axes of one product must not set the same key.
 //! * A file uses `estimators` or the old form (`estimator`, `discretization_range`), not both.
+//! * `extends = "other.toml"`, a path relative to the file, takes that file as the base: its keys hold where this file has none. In
+//!   `[experiment]` and `[launcher.…]` they are replaced one by one, all else section by section: a `[grid]` here replaces that of the
+//!   base, `exclude = []` drops the base's excludes. The name is given here. A base may extend a further file.
 
 pub mod definitions;
 pub mod errors;
@@ -22,23 +26,44 @@ pub mod settings;
 mod axes;
 mod checks;
 mod document;
+mod extends;
+mod flatten;
 mod syntax;
 mod values;
 
 pub use errors::{CohortError, CohortErrors};
+pub use extends::{Loader, Source};
 pub use model::Cohort;
 
-/// Parses and checks a cohort file; `source_name` stands in the errors.
+/// A cohort that was read from one or more files.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed {
+    /// The checked cohort.
+    pub cohort: Cohort,
+    /// The text of one file that means the same: the file's own, unless it extends another.
+    pub text: String,
+}
+
+/// Parses and checks a cohort file that extends no other; `source_name` stands in the errors.
 ///
 /// # Errors
 /// All mistakes of the text at once, in the order of the file, each with its position.
 pub fn parse(source_name: &str, text: &str) -> Result<Cohort, CohortErrors> {
-    let mut reporter = errors::Reporter::new(text);
-    let blanked = syntax::blank_broken(text, &mut reporter);
-    let cohort = document::read(text, blanked.as_ref(), &mut reporter);
-    match reporter.finish(source_name) {
+    let source = Source { name: source_name.to_owned(), identity: String::new(), text: text.to_owned() };
+    parse_files(source, &mut |path| Err(format!("this cohort stands alone, {path:?} is not at hand"))).map(|parsed| parsed.cohort)
+}
+
+/// Parses and checks a cohort file together with the files that it extends, which `loader` gives.
+///
+/// # Errors
+/// All mistakes of all files at once, each with its file and position.
+pub fn parse_files(source: Source, loader: &mut Loader<'_>) -> Result<Parsed, CohortErrors> {
+    let chain = extends::Chain::follow(source, loader);
+    let mut reporter = errors::Reporter::new(&chain.text, &chain.files);
+    let (cohort, flat) = document::read(&chain, &mut reporter);
+    match reporter.finish() {
         Some(errors) => Err(errors),
-        None => Ok(cohort),
+        None => Ok(Parsed { cohort, text: flat.unwrap_or(chain.text) }),
     }
 }
 

@@ -253,14 +253,14 @@ mod tests {
     #[test]
     fn each_broken_statement_is_reported_once_and_blanked() {
         let text = "a = [1, 2\nb = tanh\nc = \nd = 1\n[grid\ne = 1\n[zip]\nf = 0.0.1\ng = 2\n";
-        let mut reporter = Reporter::new(text);
+        let mut reporter = Reporter::new(text, &[]);
         let Blanked { text: blanked, keys, lost } = blank_broken(text, &mut reporter).unwrap();
         assert_eq!((blanked.len(), lost), (text.len(), true));
         assert_eq!(keys, ["a", "b", "c", "", "f"]);
         assert_eq!(blanked.split_whitespace().collect::<Vec<_>>().join(" "), "d = 1 [zip] g = 2");
-        let errors = reporter.finish("f").unwrap().errors;
+        let errors = reporter.finish().unwrap().errors;
         assert_eq!(errors.iter().map(|e| e.line).collect::<Vec<_>>(), [1, 2, 3, 5, 8]);
         assert_eq!(errors[1].suggestion.as_deref(), Some("\"tanh\""));
-        assert!(blank_broken("a = 1\na = 2\n", &mut Reporter::new("")).is_none());
+        assert!(blank_broken("a = 1\na = 2\n", &mut Reporter::new("", &[])).is_none());
     }
 }

@@ -170,7 +170,7 @@ fn one_mistake_is_one_error() {
             "axes `epochs` and `x` both set `epochs`",
         ),
         ("name = 'c'\nn_runs = 0", "`n_runs` is the integer 0"),
-        ("name = 'c'\nextends = 'd.toml'", "unknown key `extends` at the top of the file"),
+        ("name = 'c'\nextends = 'd.toml'", "`extends`: this cohort stands alone, \"d.toml\" is not at hand"),
     ] {
         let found: Vec<String> = messages(text).into_iter().map(|(_, message)| message).collect();
         assert_eq!(found, [expected], "{text}");

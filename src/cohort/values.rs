@@ -302,9 +302,9 @@ mod tests {
 
     fn read(key: &str, text: &str) -> Result<Setting, String> {
         let node = DeValue::parse(text).unwrap();
-        let mut reporter = Reporter::new(text);
+        let mut reporter = Reporter::new(text, &[]);
         let setting = find(key).unwrap().read(&mut reporter, &node, key);
-        reporter.finish("f").map_or_else(|| Ok(setting.unwrap()), |errors| Err(errors.errors[0].message.clone()))
+        reporter.finish().map_or_else(|| Ok(setting.unwrap()), |errors| Err(errors.errors[0].message.clone()))
     }
 
     #[test]
