@@ -17,6 +17,7 @@ mod progress;
 mod resume;
 mod run;
 mod sample_file;
+mod schema;
 mod summary;
 mod worker;
 
@@ -53,6 +54,7 @@ enum Command {
     Plot(plot::PlotArguments),
     Estimate(estimate::EstimateArguments),
 
+    Schema(schema::SchemaArguments),
     Completions(manual::CompletionsArguments),
     Man(manual::ManArguments),
     Worker(worker::WorkerArguments),
@@ -117,6 +119,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Plot(a) => plot::plot(&a, quiet),
         Command::Estimate(a) => estimate::estimate(&a, quiet),
 
+        Command::Schema(a) => schema::schema(&a),
         Command::Completions(a) => manual::completions(&a),
         Command::Man(a) => manual::man(&a),
         Command::Worker(a) => worker::worker(&a),

@@ -115,7 +115,9 @@ fn read_axis(section: &str, entry: Entry<'_, '_>, reader: &mut Reader<'_, '_>) -
             Some("at least one value".to_owned());
         return None;
     }
-    if definition.is_none() && !items.iter().all(is_labelled) || matches!(name, "name" | "description" | "n_runs" | "seed") {
+    if definition.is_none() && !items.iter().all(is_labelled)
+        || matches!(name, "extends" | "name" | "description" | "n_runs" | "seed")
+    {
         reader.unknown(&span, section, name, &[], Place::Axis);
         return None;
     }

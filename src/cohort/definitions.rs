@@ -6,6 +6,8 @@ use crate::train::spec::{Activation, DatasetName, Optimizer};
 
 /// Seeds stay below 2^53, so that every reader of the tables holds them exactly.
 pub const MAX_SEED: u64 = (1 << 53) - 1;
+/// Worker processes, and threads of each, at most.
+pub const MAX_PROCESSES: u64 = 65_536;
 /// Hidden layers at most.
 pub const MAX_LAYERS: usize = 64;
 /// Units of a layer at most.

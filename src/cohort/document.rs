@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::definitions::{MAX_SEED, find, keys};
+use super::definitions::{MAX_PROCESSES, MAX_SEED, find, keys};
 use super::errors::{Reporter, nearest};
 use super::extends::{self, Chain};
 use super::model::{Cohort, LauncherSettings, MAX_RUNS};
@@ -254,7 +254,7 @@ fn read_launcher(node: &Node<'_>, reader: &mut Reader<'_, '_>) -> LauncherSettin
                     continue;
                 }
             };
-            *slot = count(read_integer(reader.reporter, node, &format!("launcher.local.{key}"), key, (1, 65_536)));
+            *slot = count(read_integer(reader.reporter, node, &format!("launcher.local.{key}"), key, (1, MAX_PROCESSES)));
         }
     }
     settings

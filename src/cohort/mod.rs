@@ -3,7 +3,7 @@
 //! Reading order: `settings` (what an experiment's settings are), `setting` and `definitions` (one setting, and the table of all),
 //! `model` (a checked cohort), `points` (which points it has); then how a file becomes one: `syntax` (text → tree), `values`
 //! (value → setting), `document` and `axes` (tree → cohort), `checks` (what only the whole file tells), `extends` and `flatten` (several
-//! files as one), `errors`.
+//! files as one), `errors`; `schema` tells people and editors what may stand where.
 //!
 //! The language, beyond what the names say:
 //! * Integers are written as integers: `epochs = 5.0` is an error that suggests `5`. An integer is a fine real number.
@@ -20,6 +20,7 @@ pub mod definitions;
 pub mod errors;
 pub mod model;
 pub mod points;
+pub mod schema;
 pub mod setting;
 pub mod settings;
 
