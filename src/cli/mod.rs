@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod conduct;
+mod convert;
 mod estimate;
 
 pub mod exit;
@@ -55,6 +56,7 @@ enum Command {
     Estimate(estimate::EstimateArguments),
 
     Schema(schema::SchemaArguments),
+    Convert(convert::ConvertArguments),
     Completions(manual::CompletionsArguments),
     Man(manual::ManArguments),
     Worker(worker::WorkerArguments),
@@ -120,6 +122,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Estimate(a) => estimate::estimate(&a, quiet),
 
         Command::Schema(a) => schema::schema(&a),
+        Command::Convert(a) => convert::convert(&a, quiet),
         Command::Completions(a) => manual::completions(&a),
         Command::Man(a) => manual::man(&a),
         Command::Worker(a) => worker::worker(&a),

@@ -3,7 +3,8 @@
 //! Reading order: `settings` (what an experiment's settings are), `setting` and `definitions` (one setting, and the table of all),
 //! `model` (a checked cohort), `points` (which points it has); then how a file becomes one: `syntax` (text → tree), `values`
 //! (value → setting), `document` and `axes` (tree → cohort), `checks` (what only the whole file tells), `extends` and `flatten` (several
-//! files as one), `errors`; `schema` tells people and editors what may stand where.
+//! files as one), `errors`; `schema` tells people and editors what may stand where;
+//! `convert` makes cohort files from the configurations of the system before.
 //!
 //! The language, beyond what the names say:
 //! * Integers are written as integers: `epochs = 5.0` is an error that suggests `5`. An integer is a fine real number.
@@ -16,6 +17,7 @@
 //!   `[experiment]` and `[launcher.…]` they are replaced one by one, all else section by section: a `[grid]` here replaces that of the
 //!   base, `exclude = []` drops the base's excludes. The name is given here. A base may extend a further file.
 
+pub mod convert;
 pub mod definitions;
 pub mod errors;
 pub mod model;
