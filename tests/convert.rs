@@ -28,8 +28,7 @@ fn a_tree_becomes_cohorts_that_plan() {
     assert!(said.contains("callbacks.early_stopping_manual") && said.contains("NOT AS BEFORE"), "{said}");
     let basic = fs::read_to_string(lab.path("sweeps/basic.toml")).expect("a cohort");
     assert!(basic.contains("# ") && basic.contains("callbacks.early_stopping_manual"), "{basic}");
-    let plans: Value =
-        serde_json::from_str(&lab.call(&["plan", "sweeps", "--json", "--no-measure"]).expect(0).stdout).expect("JSON");
+    let plans: Value = serde_json::from_str(&lab.call(&["plan", "sweeps", "--json"]).expect(0).stdout).expect("JSON");
     let of = |n: usize, key: &str| plans[n][key].clone();
     assert_eq!((of(0, "cohort"), of(0, "experiments"), of(0, "runs")), ("basic".into(), 1.into(), 2.into()));
     assert_eq!((of(1, "cohort"), of(1, "experiments"), of(1, "runs")), ("cohort_7".into(), 2.into(), 4.into()));
