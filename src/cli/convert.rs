@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::manual::print;
+use super::print::print;
 use crate::cohort::convert::{Converted, Old, convert as convert_files, safe_name};
 
 /// Turn the JSON configurations of deep-bottleneck into cohort files

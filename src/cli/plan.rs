@@ -8,8 +8,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::StoreArguments;
+use super::compare::Comparison;
+use super::cost::{self, Cost};
 use super::exit::{Exit, Failure};
 use super::load::{self, Loaded};
+use super::machine::LauncherArguments;
 use super::print::{print, print_reports};
 use crate::cohort::settings::ColumnValue;
 use crate::grid::plan::{Plan, plan as plan_of};
@@ -21,24 +24,55 @@ const MOST: usize = 60;
 
 /// Show a cohort's grid, and what of it is done and missing; runs and writes nothing
 #[derive(Args, Debug)]
-#[command(after_help = "Example: infoplane plan sweeps/quickstart.toml --json")]
+#[command(after_help = "Examples:
+  infoplane plan sweeps/quickstart.toml --json
+  infoplane plan edited.toml --against before.toml    what the edit adds and removes
+  infoplane plan edited.toml --out results            what of it the store has not yet
+
+The predicted cost is told from the attempts in the store at tasks of the same kind; what it has never run is measured, for a second or two \
+(not with --no-measure).")]
 pub struct PlanArguments {
     /// Cohort files, or directories of them
     #[arg(required = true, value_name = "COHORT.toml|DIR")]
     cohorts: Vec<PathBuf>,
     #[command(flatten)]
     store: StoreArguments,
+    #[command(flatten)]
+    launcher: LauncherArguments,
+    /// Compare with another cohort file or directory instead of with the store
+    #[arg(long, value_name = "COHORT.toml|DIR")]
+    against: Option<PathBuf>,
+    /// Do not measure what this store's past does not tell
+    #[arg(long)]
+    no_measure: bool,
     /// Print the plans as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub fn plan(arguments: &PlanArguments) -> Result<Exit, Failure> {
-    show(&load::load_all(&arguments.cohorts)?, &arguments.store.out, arguments.json)
+    let cohorts = load::load_all(&arguments.cohorts)?;
+    if let Some(against) = &arguments.against {
+        let comparison = Comparison::of(&cohorts, &load::load_all(std::slice::from_ref(against))?);
+        let text = if arguments.json { format!("{:#}\n", comparison.json()) } else { comparison.text() };
+        return print(text.as_bytes());
+    }
+    let ask = Ask { json: arguments.json, measure: !arguments.no_measure };
+    show(&cohorts, &arguments.store.out, &arguments.launcher, ask)
+}
+
+/// How to show plans.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// As JSON.
+    pub json: bool,
+    /// Whether to measure what the past does not tell.
+    pub measure: bool,
 }
 
 /// Shows the plans of cohorts against the store at `out`, which need not exist.
-pub fn show(cohorts: &[Loaded], out: &Path, as_json: bool) -> Result<Exit, Failure> {
+pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: Ask) -> Result<Exit, Failure> {
+    let as_json = ask.json;
     let index = match Store::open_existing(out) {
         Ok(store) => Some(store.index()?),
         Err(StoreError::Missing { .. }) => None,
@@ -57,10 +91,12 @@ pub fn show(cohorts: &[Loaded], out: &Path, as_json: bool) -> Result<Exit, Failu
             }
         }
         let of = |status: &str| unfinished.get(status).copied().unwrap_or(0);
+        let store = index.as_ref().map(|index| (index, out));
+        let cost = cost::predict(loaded, &plan.tasks, store, launcher, ask.measure)?;
         if as_json {
-            values.push(value(loaded, &plan, of("failed"), of("lost")));
+            values.push(value(loaded, &plan, &cost, of("failed"), of("lost")));
         } else {
-            print(text(loaded, &plan, of("failed"), of("lost")).as_bytes())?;
+            print(text(loaded, &plan, &cost, of("failed"), of("lost")).as_bytes())?;
         }
     }
     if as_json {
@@ -69,9 +105,9 @@ pub fn show(cohorts: &[Loaded], out: &Path, as_json: bool) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-fn value(loaded: &Loaded, plan: &Plan, failed: usize, lost: usize) -> Value {
+fn value(loaded: &Loaded, plan: &Plan, cost: &Cost, failed: usize, lost: usize) -> Value {
     let counts = &plan.counts;
-    json!({
+    let mut value = json!({
         "cohort": loaded.cohort.name,
         "experiments": counts.experiments,
         "runs": counts.runs,
@@ -88,10 +124,12 @@ fn value(loaded: &Loaded, plan: &Plan, failed: usize, lost: usize) -> Value {
         },
         "duplicates": loaded.grid.duplicates,
         "labels": loaded.grid.experiments.iter().map(|e| e.label.as_str()).collect::<Vec<_>>(),
-    })
+    });
+    cost.add_to(&mut value);
+    value
 }
 
-fn text(loaded: &Loaded, plan: &Plan, failed: usize, lost: usize) -> String {
+fn text(loaded: &Loaded, plan: &Plan, cost: &Cost, failed: usize, lost: usize) -> String {
     let counts = &plan.counts;
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -105,6 +143,9 @@ fn text(loaded: &Loaded, plan: &Plan, failed: usize, lost: usize) -> String {
     let train = plan.tasks.iter().filter(|t| t.train).count();
     let measure: usize = plan.tasks.iter().map(|t| t.measure.len()).sum();
     let _ = writeln!(text, "  to do: {train} trainings, {measure} measurements, in {} tasks", plan.tasks.len());
+    if let Some(line) = cost.line() {
+        let _ = writeln!(text, "  {line}");
+    }
     for (kept, other) in &loaded.grid.duplicates {
         let _ = writeln!(text, "  `{other}` means the same as `{kept}` and runs once");
     }

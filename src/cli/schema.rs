@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::manual::print;
+use super::print::print;
 use crate::cohort::schema::{json_schema, rows};
 
 /// Print every key of a cohort file with its type, default and meaning
