@@ -37,7 +37,9 @@ fn the_cost_is_told_from_measuring_then_from_the_past() {
     lab.write("a.toml", &COHORT.replace("n_runs = 3", "n_runs = 6"));
     let more = json(&lab, &["plan", "a.toml", "--json", "--workers", "1"]);
     assert!(seconds(&more) > 0.0 && more["predicted_from"]["past"] == 2 && more["predicted_from"]["measured"] == 0, "{more}");
+    assert_eq!(more["done_by_experiment"], serde_json::json!([3, 3]));
     let said = lab.call(&["plan", "a.toml"]).expect(0).stdout;
+    assert!(said.lines().any(|line| line.contains("tanh") && line.ends_with("3/6")), "{said}");
     assert!(said.contains("of CPU time") && said.contains("told from this store's past"), "{said}");
 }
 
@@ -66,4 +68,26 @@ fn an_edit_is_told_exactly() {
     }
     let text = lab.call(&["plan", "b.toml", "--against", "a.toml"]).expect(0).stdout;
     assert!(text.contains("measurements") && text.contains("shared"), "{text}");
+}
+
+#[test]
+fn tables_come_as_csv_too() {
+    let lab = Lab::new();
+    lab.write("a.toml", COHORT);
+    lab.call(&["run", "a.toml"]).expect(0);
+    let csv = |name: &str| std::fs::read_to_string(lab.path("results/a").join(format!("{name}.csv")));
+    assert!(csv("runs").is_err());
+    lab.call(&["aggregate", "a", "--format", "csv"]).expect(0);
+    let rows = |name: &str| csv(name).expect("a table").matches("\r\n").count();
+    for name in common::TABLES {
+        assert!(rows(name) > 1, "{name}");
+    }
+    let runs = csv("runs").expect("a table");
+    assert!(runs.starts_with("experiment,run,seed,training_id,status,dataset,"), "{runs}");
+    assert!(runs.contains("\r\nactivation_fn=tanh,0,") && runs.contains(",ok,harmonics,"), "{runs}");
+    // Once asked for, they stay in step.
+    let before = rows("runs");
+    lab.write("a.toml", &COHORT.replace("n_runs = 3", "n_runs = 4"));
+    lab.call(&["run", "a.toml"]).expect(0);
+    assert_eq!(rows("runs"), before + 2);
 }

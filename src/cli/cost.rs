@@ -1,6 +1,5 @@
 //! What a plan will cost: the model learns from this store's past, and measures for a second what the past does not tell.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use super::load::{self, Loaded};
 use super::machine::{self, LauncherArguments};
 use super::progress::duration;
 use crate::grid::plan::{Task, plan as plan_of};
-use crate::grid::predict::{Like, Model, Seconds, wall_seconds};
+use crate::grid::predict::{Kinds, Model, Seconds, wall_seconds};
 use crate::grid::{Grid, Measure};
 use crate::math::exec::Exec;
 use crate::store::Index;
@@ -46,12 +45,13 @@ pub fn predict(
     launcher: &LauncherArguments,
     measure: bool,
 ) -> Result<Cost, Failure> {
-    let step = tasks.iter().map(Task::step_work).max().unwrap_or(0);
+    let kinds = Kinds::of(tasks);
+    let step = kinds.samples.iter().map(|(task, _)| task.step_work()).max().unwrap_or(0);
     let (workers, threads) = launcher.spread(&loaded.cohort.launcher.local, tasks.len(), step);
     let mut model = Model::default();
     if let Some((index, out)) = store.filter(|_| !tasks.is_empty()) {
         model.learn(&past(&loaded.grid, &loaded.data, index)?);
-        if !tasks.iter().all(|task| model.knows(task)) {
+        if !unknown(&kinds, &model).is_empty() {
             // What cannot be read any more tells nothing about cost, either.
             let others = load::names(out).into_iter().filter(|name| *name != loaded.cohort.name);
             for other in others.filter_map(|name| load::by_name(out, &name).ok()) {
@@ -59,21 +59,20 @@ pub fn predict(
             }
         }
     }
-    let kinds: BTreeSet<Like> = tasks.iter().map(Like::of).collect();
-    let unknown = unknown(tasks, &model);
-    let from_past = kinds.len() - unknown.len();
-    let samples: Vec<&Task> = unknown.into_iter().take(if measure { MEASURED } else { 0 }).collect();
+    let mut samples = unknown(&kinds, &model);
+    let new = samples.len();
+    samples.truncate(if measure { MEASURED } else { 0 });
     model.learn(&measured(&samples, workers)?);
-    let (cpu, each) = model.all(tasks);
     // Measurements are shared out over a worker's threads, steps of small networks are not.
-    let on_threads = tasks.iter().zip(&each).map(|(task, seconds)| {
+    let on_threads = |task: &Task| {
         let serial = task.training_cost() / task.cost().max(1.0);
-        seconds * (serial + (1.0 - serial) / f64::from(threads))
-    });
+        model.task(task).mean * (serial + (1.0 - serial) / f64::from(threads))
+    };
+    let by_kind: Vec<f64> = kinds.samples.iter().map(|(task, _)| on_threads(task)).collect();
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let wall = wall_seconds(&on_threads.collect::<Vec<_>>(), (workers as usize).min(cores));
-    let kinds = (from_past, samples.len(), kinds.len() - from_past - samples.len());
-    Ok(Cost { cpu, wall, workers, threads, kinds })
+    let wall = wall_seconds(kinds.of.iter().map(|&kind| by_kind[kind as usize]), (workers as usize).min(cores));
+    let sources = (kinds.samples.len() - new, samples.len(), new - samples.len());
+    Ok(Cost { cpu: model.all(&kinds), wall, workers, threads, kinds: sources })
 }
 
 /// Finished tasks of a grid with their seconds: those that one attempt did whole.
@@ -96,14 +95,11 @@ fn past(grid: &Grid, data: &str, index: &Index) -> Result<Vec<(Task, f64)>, Fail
 }
 
 /// One task of each kind that the model does not know, the kind with the largest share of the work first.
-fn unknown<'t>(tasks: &'t [Task], model: &Model) -> Vec<&'t Task> {
-    let mut kinds: BTreeMap<Like, (f64, &Task)> = BTreeMap::new();
-    for task in tasks.iter().filter(|task| !model.knows(task)) {
-        kinds.entry(Like::of(task)).or_insert((0.0, task)).0 += task.cost();
-    }
-    let mut kinds: Vec<_> = kinds.into_values().collect();
-    kinds.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    kinds.into_iter().map(|(_, task)| task).collect()
+fn unknown<'t>(kinds: &Kinds<'t>, model: &Model) -> Vec<&'t Task> {
+    let unknown = kinds.samples.iter().filter(|(task, _)| !model.knows(task));
+    let mut unknown: Vec<_> = unknown.map(|(task, count)| (task.cost() * *count as f64, *task)).collect();
+    unknown.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    unknown.into_iter().map(|(_, task)| task).collect()
 }
 
 /// Measures some tasks, on as many cores at once as there will be workers: cores that share a unit or a memory slow each other down. A task

@@ -15,12 +15,15 @@ use super::load::{self, Loaded};
 use super::machine::LauncherArguments;
 use super::print::{print, print_reports};
 use crate::cohort::settings::ColumnValue;
+use crate::grid::ids::Id;
 use crate::grid::plan::{Plan, plan as plan_of};
 use crate::store::records::AttemptStatus;
-use crate::store::{Store, StoreError};
+use crate::store::{Index, Store, StoreError};
 
 /// Experiments listed one by one.
 const MOST: usize = 60;
+/// Runs looked at one by one, experiment by experiment.
+const MOST_RUNS: u128 = 100_000;
 
 /// Show a cohort's grid, and what of it is done and missing; runs and writes nothing
 #[derive(Args, Debug)]
@@ -91,12 +94,13 @@ pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: A
             }
         }
         let of = |status: &str| unfinished.get(status).copied().unwrap_or(0);
+        let done = index.as_ref().map_or_else(Vec::new, |index| done_runs(loaded, index));
         let store = index.as_ref().map(|index| (index, out));
         let cost = cost::predict(loaded, &plan.tasks, store, launcher, ask.measure)?;
         if as_json {
-            values.push(value(loaded, &plan, &cost, of("failed"), of("lost")));
+            values.push(value(loaded, &plan, &cost, &done, (of("failed"), of("lost"))));
         } else {
-            print(text(loaded, &plan, &cost, of("failed"), of("lost")).as_bytes())?;
+            print(text(loaded, &plan, &cost, &done, (of("failed"), of("lost"))).as_bytes())?;
         }
     }
     if as_json {
@@ -105,7 +109,7 @@ pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: A
     Ok(Exit::Done)
 }
 
-fn value(loaded: &Loaded, plan: &Plan, cost: &Cost, failed: usize, lost: usize) -> Value {
+fn value(loaded: &Loaded, plan: &Plan, cost: &Cost, done: &[u32], (failed, lost): (usize, usize)) -> Value {
     let counts = &plan.counts;
     let mut value = json!({
         "cohort": loaded.cohort.name,
@@ -125,11 +129,14 @@ fn value(loaded: &Loaded, plan: &Plan, cost: &Cost, failed: usize, lost: usize) 
         "duplicates": loaded.grid.duplicates,
         "labels": loaded.grid.experiments.iter().map(|e| e.label.as_str()).collect::<Vec<_>>(),
     });
+    if !done.is_empty() {
+        value["done_by_experiment"] = json!(done);
+    }
     cost.add_to(&mut value);
     value
 }
 
-fn text(loaded: &Loaded, plan: &Plan, cost: &Cost, failed: usize, lost: usize) -> String {
+fn text(loaded: &Loaded, plan: &Plan, cost: &Cost, done: &[u32], (failed, lost): (usize, usize)) -> String {
     let counts = &plan.counts;
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -149,7 +156,7 @@ fn text(loaded: &Loaded, plan: &Plan, cost: &Cost, failed: usize, lost: usize) -
     for (kept, other) in &loaded.grid.duplicates {
         let _ = writeln!(text, "  `{other}` means the same as `{kept}` and runs once");
     }
-    text.push_str(&table(loaded));
+    text.push_str(&table(loaded, done));
     text
 }
 
@@ -157,8 +164,24 @@ fn more(n: usize, what: &str) -> String {
     if n == 0 { String::new() } else { format!(" ({n} {what})") }
 }
 
-/// The experiments with the settings in which they differ.
-fn table(loaded: &Loaded) -> String {
+/// Runs done of each experiment; nothing for a cohort of too many runs to look at one by one.
+fn done_runs(loaded: &Loaded, index: &Index) -> Vec<u32> {
+    let Loaded { grid, data, .. } = loaded;
+    if grid.experiments.len() as u128 * u128::from(grid.n_runs) > MOST_RUNS {
+        return Vec::new();
+    }
+    let mut done = vec![0; grid.experiments.len()];
+    for run in grid.runs(data).filter(|run| index.contains(run.training)) {
+        let settings = &grid.experiments[run.experiment].settings;
+        let mut ids =
+            settings.estimators.iter().flat_map(|e| settings.splits.iter().map(|s| Id::measurement(run.training, e, *s)));
+        done[run.experiment] += u32::from(ids.all(|id| index.contains(id)));
+    }
+    done
+}
+
+/// The experiments with the settings in which they differ, and how many of their runs are done.
+fn table(loaded: &Loaded, done: &[u32]) -> String {
     let experiments = &loaded.grid.experiments;
     let rows: Vec<Vec<(&str, ColumnValue)>> = experiments.iter().take(MOST).map(|e| e.settings.columns()).collect();
     let Some(first) = rows.first() else { return String::new() };
@@ -168,8 +191,11 @@ fn table(loaded: &Loaded) -> String {
     }
     let mut lines = vec![differing.iter().map(|&c| first[c].0.to_owned()).collect::<Vec<_>>()];
     lines.extend(rows.iter().map(|row| differing.iter().map(|&c| cell(&row[c].1)).collect()));
-    let widths: Vec<usize> =
-        (0..differing.len()).map(|c| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0)).collect();
+    if !done.is_empty() {
+        lines[0].push("done".to_owned());
+        lines[1..].iter_mut().zip(done).for_each(|(line, done)| line.push(format!("{done}/{}", loaded.grid.n_runs)));
+    }
+    let widths: Vec<usize> = (0..lines[0].len()).map(|c| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0)).collect();
     let mut text = String::from("\n");
     for line in &lines {
         let cells: Vec<_> = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();

@@ -104,7 +104,7 @@ impl<'a> Reporter<'a> {
         let source_name = self.files.last().map_or_else(String::new, |(_, name)| name.clone());
         self.errors.sort_by_key(|(start, _)| *start);
         let errors: Vec<_> = self.errors.into_iter().map(|(_, error)| error).collect();
-        (!errors.is_empty()).then(|| CohortErrors { source_name, errors })
+        (!errors.is_empty()).then_some(CohortErrors { source_name, errors })
     }
 }
 

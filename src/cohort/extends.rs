@@ -275,7 +275,7 @@ mod tests {
             let (top, base) = (format!("extends = 'b'\nname = 'n'\n{}", file(&|p| p)), file(&|p| !p));
             let split = parse_first(&[("a", &top), ("b", &base)]).unwrap();
             let sorted = |mut cohort: super::super::Cohort| {
-                cohort.base.sort_by_key(|setting| setting.key());
+                cohort.base.sort_by_key(Setting::key);
                 cohort
             };
             prop_assert_eq!(sorted(parse("copy", &split.text).unwrap()), sorted(whole.clone()));

@@ -100,17 +100,39 @@ impl Model {
         Seconds { low: mean * (1.0 - spread), mean, high: mean * (1.0 + spread) }
     }
 
-    /// Seconds of all tasks together, and of each: errors are taken to go the same way, as they do when a machine is slower than thought.
+    /// Seconds of all tasks together: errors are taken to go the same way, as they do when a machine is slower than thought.
     #[must_use]
-    pub fn all(&self, tasks: &[Task]) -> (Seconds, Vec<f64>) {
-        let mut total = Seconds::default();
-        let each = tasks.iter().map(|task| {
-            let Seconds { low, mean, high } = self.task(task);
-            (total.low, total.mean, total.high) = (total.low + low, total.mean + mean, total.high + high);
-            mean
-        });
-        let each = each.collect();
-        (total, each)
+    pub fn all(&self, kinds: &Kinds<'_>) -> Seconds {
+        kinds.samples.iter().fold(Seconds::default(), |sum, (sample, count)| {
+            let (one, count) = (self.task(sample), *count as f64);
+            Seconds { low: sum.low + count * one.low, mean: sum.mean + count * one.mean, high: sum.high + count * one.high }
+        })
+    }
+}
+
+/// Tasks by kind: there may be a million of them, of few kinds.
+#[derive(Clone, Debug, Default)]
+pub struct Kinds<'t> {
+    /// The first task of each kind, and how many there are.
+    pub samples: Vec<(&'t Task, usize)>,
+    /// The kind of each task, in their order.
+    pub of: Vec<u32>,
+}
+
+impl<'t> Kinds<'t> {
+    /// Sorts out tasks.
+    #[must_use]
+    pub fn of(tasks: &'t [Task]) -> Self {
+        let (mut kinds, mut places) = (Self::default(), HashMap::new());
+        for task in tasks {
+            let place = *places.entry(Like::of(task)).or_insert_with(|| {
+                kinds.samples.push((task, 0));
+                kinds.samples.len() - 1
+            });
+            kinds.samples[place].1 += 1;
+            kinds.of.push(place as u32);
+        }
+        kinds
     }
 }
 
@@ -126,7 +148,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// When the last of some tasks is done if each goes, in this order, to the worker that is free first.
 #[must_use]
-pub fn wall_seconds(tasks: &[f64], workers: usize) -> f64 {
+pub fn wall_seconds(tasks: impl ExactSizeIterator<Item = f64>, workers: usize) -> f64 {
     // Nanoseconds, negated: the heap gives the greatest first.
     let mut free: BinaryHeap<i128> = std::iter::repeat_n(0, workers.clamp(1, tasks.len().max(1))).collect();
     let mut last = 0;
@@ -151,7 +173,7 @@ mod tests {
     fn task(epochs: u32, activation: Activation, seed: u64) -> Task {
         let estimator = EstimatorSpec::Binning { bin_width: 0.07 };
         let measure = vec![Measure { id: Id([0; 16]), estimator, split: Split::Full }];
-        let spec = TrainingSpec { epochs, activation, ..TrainingSpec::default() };
+        let spec = TrainingSpec { activation, epochs, ..TrainingSpec::default() };
         Task { training: Id([1; 16]), spec, seed, train: true, measure }
     }
 
@@ -171,21 +193,23 @@ mod tests {
         let longer = task(1000, Activation::Tanh, 1);
         let expected = longer.cost() / known.cost() * 2.0;
         assert!((model.task(&longer).mean - expected).abs() < 1e-9 * expected);
-        let (all, each) = model.all(&[known.clone(), known]);
-        assert_eq!((all.mean, each), (4.0, vec![2.0, 2.0]));
+        let tasks = [known.clone(), longer, known];
+        let kinds = Kinds::of(&tasks);
+        assert_eq!((kinds.samples.len(), kinds.samples[0].1, &kinds.of), (2, 2, &vec![0, 1, 0]));
+        assert!((model.all(&kinds).mean - expected - 4.0).abs() < 1e-9 * expected);
     }
 
     #[test]
     fn workers_share_the_tasks() {
-        assert_eq!(wall_seconds(&[], 4), 0.0);
-        assert!((wall_seconds(&[3.0, 2.0, 2.0], 2) - 4.0).abs() < 1e-6);
-        assert!((wall_seconds(&[3.0, 2.0, 2.0], 100) - 3.0).abs() < 1e-6);
+        assert_eq!(wall_seconds([].into_iter(), 4), 0.0);
+        assert!((wall_seconds([3.0, 2.0, 2.0].into_iter(), 2) - 4.0).abs() < 1e-6);
+        assert!((wall_seconds([3.0, 2.0, 2.0].into_iter(), 100) - 3.0).abs() < 1e-6);
     }
 
     proptest! {
         #[test]
         fn no_schedule_beats_its_bounds(tasks in proptest::collection::vec(0.0..100.0_f64, 1..40), workers in 1_usize..9) {
-            let (found, sum) = (wall_seconds(&tasks, workers), tasks.iter().sum::<f64>());
+            let (found, sum) = (wall_seconds(tasks.iter().copied(), workers), tasks.iter().sum::<f64>());
             let longest = tasks.iter().copied().fold(0.0, f64::max);
             prop_assert!(found >= (sum / workers as f64).max(longest) - 1e-6);
             prop_assert!(found <= sum / workers as f64 + longest + 1e-6);
