@@ -18,7 +18,8 @@ use crate::grid::plan::{Counts, Task, plan};
 use crate::launch::drive::{News, Observer, Outcomes, Wish, drive};
 use crate::launch::local::Local;
 use crate::store::records::{AttemptStatus, Record};
-use crate::store::{Index, Store, Writer, replace_file};
+use crate::store::tables::write_csv;
+use crate::store::{Index, OsDisk, Store, Writer, replace_file};
 use crate::worker::provenance;
 
 /// What a cohort's tables were made from, so that a call that finds nothing to do need not make them again.
@@ -233,6 +234,9 @@ fn worker_arguments(out: &Path, threads: u32, arguments: &LauncherArguments) -> 
 /// Makes the tables and figures from what is committed.
 pub fn tables_and_figures(loaded: &Loaded, index: &Index, dir: &Path) -> Result<(Summary, Vec<PathBuf>), Failure> {
     let summary = materialise(&loaded.grid, &loaded.data, index, dir)?;
+    // CSV that somebody asked for stays in step.
+    let with_csv = summary.tables.iter().filter(|table| table.with_extension("csv").is_file()).cloned();
+    write_csv(&OsDisk, &with_csv.collect::<Vec<_>>())?;
     let figures = figures::draw(&loaded.cohort.name, dir, figures::Format::Png)?;
     let state = dir.join(STATE);
     let text = summary::remember(&summary, &figures, &loaded.text);

@@ -1,8 +1,10 @@
 //! The command line: one file a subcommand. Everything human goes to stderr, results that were asked for to stdout.
 
 mod aggregate;
+mod compare;
 mod conduct;
 mod convert;
+mod cost;
 mod estimate;
 
 pub mod exit;

@@ -8,37 +8,74 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::StoreArguments;
+use super::compare::Comparison;
+use super::cost::{self, Cost};
 use super::exit::{Exit, Failure};
 use super::load::{self, Loaded};
+use super::machine::LauncherArguments;
 use super::print::{print, print_reports};
 use crate::cohort::settings::ColumnValue;
+use crate::grid::ids::Id;
 use crate::grid::plan::{Plan, plan as plan_of};
 use crate::store::records::AttemptStatus;
-use crate::store::{Store, StoreError};
+use crate::store::{Index, Store, StoreError};
 
 /// Experiments listed one by one.
 const MOST: usize = 60;
+/// Runs looked at one by one, experiment by experiment.
+const MOST_RUNS: u128 = 100_000;
 
 /// Show a cohort's grid, and what of it is done and missing; runs and writes nothing
 #[derive(Args, Debug)]
-#[command(after_help = "Example: infoplane plan sweeps/quickstart.toml --json")]
+#[command(after_help = "Examples:
+  infoplane plan sweeps/quickstart.toml --json
+  infoplane plan edited.toml --against before.toml    what the edit adds and removes
+  infoplane plan edited.toml --out results            what of it the store has not yet
+
+The predicted cost is told from the attempts in the store at tasks of the same kind; what it has never run is measured, for a second or two \
+(not with --no-measure).")]
 pub struct PlanArguments {
     /// Cohort files, or directories of them
     #[arg(required = true, value_name = "COHORT.toml|DIR")]
     cohorts: Vec<PathBuf>,
     #[command(flatten)]
     store: StoreArguments,
+    #[command(flatten)]
+    launcher: LauncherArguments,
+    /// Compare with another cohort file or directory instead of with the store
+    #[arg(long, value_name = "COHORT.toml|DIR")]
+    against: Option<PathBuf>,
+    /// Do not measure what this store's past does not tell
+    #[arg(long)]
+    no_measure: bool,
     /// Print the plans as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub fn plan(arguments: &PlanArguments) -> Result<Exit, Failure> {
-    show(&load::load_all(&arguments.cohorts)?, &arguments.store.out, arguments.json)
+    let cohorts = load::load_all(&arguments.cohorts)?;
+    if let Some(against) = &arguments.against {
+        let comparison = Comparison::of(&cohorts, &load::load_all(std::slice::from_ref(against))?);
+        let text = if arguments.json { format!("{:#}\n", comparison.json()) } else { comparison.text() };
+        return print(text.as_bytes());
+    }
+    let ask = Ask { json: arguments.json, measure: !arguments.no_measure };
+    show(&cohorts, &arguments.store.out, &arguments.launcher, ask)
+}
+
+/// How to show plans.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// As JSON.
+    pub json: bool,
+    /// Whether to measure what the past does not tell.
+    pub measure: bool,
 }
 
 /// Shows the plans of cohorts against the store at `out`, which need not exist.
-pub fn show(cohorts: &[Loaded], out: &Path, as_json: bool) -> Result<Exit, Failure> {
+pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: Ask) -> Result<Exit, Failure> {
+    let as_json = ask.json;
     let index = match Store::open_existing(out) {
         Ok(store) => Some(store.index()?),
         Err(StoreError::Missing { .. }) => None,
@@ -57,10 +94,13 @@ pub fn show(cohorts: &[Loaded], out: &Path, as_json: bool) -> Result<Exit, Failu
             }
         }
         let of = |status: &str| unfinished.get(status).copied().unwrap_or(0);
+        let done = index.as_ref().map_or_else(Vec::new, |index| done_runs(loaded, index));
+        let store = index.as_ref().map(|index| (index, out));
+        let cost = cost::predict(loaded, &plan.tasks, store, launcher, ask.measure)?;
         if as_json {
-            values.push(value(loaded, &plan, of("failed"), of("lost")));
+            values.push(value(loaded, &plan, &cost, &done, (of("failed"), of("lost"))));
         } else {
-            print(text(loaded, &plan, of("failed"), of("lost")).as_bytes())?;
+            print(text(loaded, &plan, &cost, &done, (of("failed"), of("lost"))).as_bytes())?;
         }
     }
     if as_json {
@@ -69,9 +109,9 @@ pub fn show(cohorts: &[Loaded], out: &Path, as_json: bool) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-fn value(loaded: &Loaded, plan: &Plan, failed: usize, lost: usize) -> Value {
+fn value(loaded: &Loaded, plan: &Plan, cost: &Cost, done: &[u32], (failed, lost): (usize, usize)) -> Value {
     let counts = &plan.counts;
-    json!({
+    let mut value = json!({
         "cohort": loaded.cohort.name,
         "experiments": counts.experiments,
         "runs": counts.runs,
@@ -88,10 +128,15 @@ fn value(loaded: &Loaded, plan: &Plan, failed: usize, lost: usize) -> Value {
         },
         "duplicates": loaded.grid.duplicates,
         "labels": loaded.grid.experiments.iter().map(|e| e.label.as_str()).collect::<Vec<_>>(),
-    })
+    });
+    if !done.is_empty() {
+        value["done_by_experiment"] = json!(done);
+    }
+    cost.add_to(&mut value);
+    value
 }
 
-fn text(loaded: &Loaded, plan: &Plan, failed: usize, lost: usize) -> String {
+fn text(loaded: &Loaded, plan: &Plan, cost: &Cost, done: &[u32], (failed, lost): (usize, usize)) -> String {
     let counts = &plan.counts;
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -105,10 +150,13 @@ fn text(loaded: &Loaded, plan: &Plan, failed: usize, lost: usize) -> String {
     let train = plan.tasks.iter().filter(|t| t.train).count();
     let measure: usize = plan.tasks.iter().map(|t| t.measure.len()).sum();
     let _ = writeln!(text, "  to do: {train} trainings, {measure} measurements, in {} tasks", plan.tasks.len());
+    if let Some(line) = cost.line() {
+        let _ = writeln!(text, "  {line}");
+    }
     for (kept, other) in &loaded.grid.duplicates {
         let _ = writeln!(text, "  `{other}` means the same as `{kept}` and runs once");
     }
-    text.push_str(&table(loaded));
+    text.push_str(&table(loaded, done));
     text
 }
 
@@ -116,8 +164,24 @@ fn more(n: usize, what: &str) -> String {
     if n == 0 { String::new() } else { format!(" ({n} {what})") }
 }
 
-/// The experiments with the settings in which they differ.
-fn table(loaded: &Loaded) -> String {
+/// Runs done of each experiment; nothing for a cohort of too many runs to look at one by one.
+fn done_runs(loaded: &Loaded, index: &Index) -> Vec<u32> {
+    let Loaded { grid, data, .. } = loaded;
+    if grid.experiments.len() as u128 * u128::from(grid.n_runs) > MOST_RUNS {
+        return Vec::new();
+    }
+    let mut done = vec![0; grid.experiments.len()];
+    for run in grid.runs(data).filter(|run| index.contains(run.training)) {
+        let settings = &grid.experiments[run.experiment].settings;
+        let mut ids =
+            settings.estimators.iter().flat_map(|e| settings.splits.iter().map(|s| Id::measurement(run.training, e, *s)));
+        done[run.experiment] += u32::from(ids.all(|id| index.contains(id)));
+    }
+    done
+}
+
+/// The experiments with the settings in which they differ, and how many of their runs are done.
+fn table(loaded: &Loaded, done: &[u32]) -> String {
     let experiments = &loaded.grid.experiments;
     let rows: Vec<Vec<(&str, ColumnValue)>> = experiments.iter().take(MOST).map(|e| e.settings.columns()).collect();
     let Some(first) = rows.first() else { return String::new() };
@@ -127,8 +191,11 @@ fn table(loaded: &Loaded) -> String {
     }
     let mut lines = vec![differing.iter().map(|&c| first[c].0.to_owned()).collect::<Vec<_>>()];
     lines.extend(rows.iter().map(|row| differing.iter().map(|&c| cell(&row[c].1)).collect()));
-    let widths: Vec<usize> =
-        (0..differing.len()).map(|c| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0)).collect();
+    if !done.is_empty() {
+        lines[0].push("done".to_owned());
+        lines[1..].iter_mut().zip(done).for_each(|(line, done)| line.push(format!("{done}/{}", loaded.grid.n_runs)));
+    }
+    let widths: Vec<usize> = (0..lines[0].len()).map(|c| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0)).collect();
     let mut text = String::from("\n");
     for line in &lines {
         let cells: Vec<_> = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();

@@ -38,7 +38,7 @@ pub fn run(arguments: &RunArguments, quiet: bool) -> Result<Exit, Failure> {
     let cohorts = load::load_all(&arguments.cohorts)?;
     let out = &arguments.store.out;
     if arguments.dry_run {
-        return plan::show(&cohorts, out, arguments.json);
+        return plan::show(&cohorts, out, &arguments.launcher, plan::Ask { json: arguments.json, measure: true });
     }
     conduct_all(&cohorts, out, &arguments.launcher, Select::Unfinished, Voice { quiet, json: arguments.json })
 }

@@ -96,7 +96,7 @@ fn translate(old: &Old) -> Translated {
         {
             result.settings.insert(definition.key, text);
         } else if !means_nothing(value) {
-            result.notes.push(note(key, value));
+            result.notes.push(printable(&note(key, value)));
         }
     }
     if result.settings.contains_key("estimators") {
@@ -134,6 +134,12 @@ fn note(key: &str, value: &Value) -> String {
         }
         _ => format!("{what} has no counterpart and is left out"),
     }
+}
+
+/// A text without control characters, which no comment may hold.
+fn printable(text: &str) -> String {
+    let escape = |c: char| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
 }
 
 /// The old form of an estimator, both of its keys or none: a range means nothing without its estimator.

@@ -1,11 +1,13 @@
 //! Cohort → experiments → runs → tasks; ids and seeds. Pure: no I/O, no clock.
 //!
-//! Reading order: `ids` (what a name means), `expand` (points of the grid), `plan` (what is still missing), `cost` (what that takes).
+//! Reading order: `ids` (what a name means), `expand` (points of the grid), `plan` (what is still missing), `cost` (what that takes,
+//! roughly), `predict` (in seconds, from what is known).
 
 pub mod cost;
 pub mod expand;
 pub mod ids;
 pub mod plan;
+pub mod predict;
 
 pub use expand::{ExpandError, expand};
 pub use plan::{Counts, Measure, Plan, Task, plan};

@@ -3,6 +3,7 @@
 //! Reading order: `serve` (the process that a launcher starts), `execute` (one task: train, commit, measure, commit), `measure`
 //! (information of all layers at one epoch), `provenance` (who ran it, where, with what).
 
+pub mod calibrate;
 pub mod execute;
 pub mod measure;
 pub mod provenance;

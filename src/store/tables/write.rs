@@ -113,6 +113,11 @@ impl TableWriter {
 }
 
 impl ClosedTable {
+    /// A table that was written by other means, and synced.
+    pub(super) fn new(file: Temporary, handle: Box<dyn DiskFile>, rows: u64) -> Self {
+        Self { file, handle, rows }
+    }
+
     /// Rows of the table.
     #[must_use]
     pub const fn rows(&self) -> u64 {
@@ -142,14 +147,14 @@ pub fn publish(disk: &dyn Disk, dir: &Path, tables: Vec<ClosedTable>) -> Result<
 
 /// A file that is removed unless it gets its name.
 #[derive(Debug)]
-struct Temporary {
+pub(super) struct Temporary {
     path: PathBuf,
     target: PathBuf,
     renamed: bool,
 }
 
 impl Temporary {
-    fn create(disk: &dyn Disk, dir: &Path, name: &str) -> Result<(Self, Box<dyn DiskFile>), TableError> {
+    pub(super) fn create(disk: &dyn Disk, dir: &Path, name: &str) -> Result<(Self, Box<dyn DiskFile>), TableError> {
         let failed = |source| TableError::Io { action: "create a table in", path: dir.to_path_buf(), source };
         loop {
             let path = unique_path(dir, &format!(".{name}."), TEMPORARY).map_err(failed)?;
