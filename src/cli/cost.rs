@@ -23,7 +23,7 @@ const PAST: (u32, usize) = (8, 512);
 /// Kinds of tasks measured at most: those with the largest share of the work.
 const MEASURED: usize = 6;
 /// Time for all measuring.
-const BUDGET: Duration = Duration::from_millis(1500);
+const BUDGET: Duration = Duration::from_millis(1000);
 
 /// What a plan will cost.
 pub struct Cost {
