@@ -72,7 +72,10 @@ fn summary_of_a_finished_run_and_of_a_second() {
 #[test]
 fn plan_of_the_quickstart() {
     let lab = Lab::new();
-    insta::assert_snapshot!("plan_quickstart", transcript(&lab.call(&["plan", &format!("{SWEEPS}/quickstart.toml")])));
+    insta::assert_snapshot!(
+        "plan_quickstart",
+        transcript(&lab.call(&["plan", &format!("{SWEEPS}/quickstart.toml"), "--no-measure", "--workers=2", "--threads=1"]))
+    );
 }
 
 #[test]
