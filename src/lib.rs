@@ -20,6 +20,7 @@
 //! | [`launch`] | where tasks run; no kernels | `grid` |
 //! | [`worker`] | executes one task: joins kernels to the store | `launch` (messages), `store`, `grid`, `train`, `estimate`, `math` |
 //! | [`aggregate`] | statistics over runs, tables of a cohort | `store`, `grid`, `cohort`, `train`, `estimate` |
+//! | [`query`] | what is known of runs; finding, comparing, carrying over | `store`, `grid`, `cohort`, `aggregate`, `train`, `estimate` |
 //! | [`plot`] | figures from numbers | nothing of ours |
 //! | [`cli`] | one file per subcommand | everything |
 //!
@@ -33,6 +34,7 @@ pub mod grid;
 pub mod launch;
 pub mod math;
 pub mod plot;
+pub mod query;
 pub mod store;
 pub mod train;
 pub mod worker;

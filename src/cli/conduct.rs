@@ -17,13 +17,15 @@ use crate::aggregate::{RunStatus, Summary, materialise};
 use crate::grid::plan::{Counts, Task, plan};
 use crate::launch::drive::{News, Observer, Outcomes, Wish, drive};
 use crate::launch::local::Local;
+use crate::query::running::{Notice, Presence};
+use crate::query::status::status;
 use crate::store::records::{AttemptStatus, Record};
 use crate::store::tables::write_csv;
 use crate::store::{Index, OsDisk, Store, Writer, replace_file};
 use crate::worker::provenance;
 
 /// What a cohort's tables were made from, so that a call that finds nothing to do need not make them again.
-const STATE: &str = "state.json";
+pub const STATE: &str = "state.json";
 
 /// Which tasks to take up, by the last attempt at them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,6 +204,18 @@ impl Batch {
         let mut launcher = Local::new(program, worker_arguments(store.root(), threads, arguments), workers as usize);
         let mut desk = Desk {
             progress: Progress::new(&loaded.cohort.name, &self.tasks, quiet),
+            presence: Presence::announce(
+                store.root(),
+                Notice {
+                    cohort: loaded.cohort.name.clone(),
+                    host: provenance::host(),
+                    pid: std::process::id(),
+                    launcher: arguments.launcher.name().to_owned(),
+                    workers,
+                    tasks: self.tasks.len() as u64,
+                    ..Notice::default()
+                },
+            ),
             writer: store.writer(|_| ())?,
             interrupt,
             tasks: &self.tasks,
@@ -239,7 +253,8 @@ pub fn tables_and_figures(loaded: &Loaded, index: &Index, dir: &Path) -> Result<
     write_csv(&OsDisk, &with_csv.collect::<Vec<_>>())?;
     let figures = figures::draw(&loaded.cohort.name, dir, figures::Format::Png)?;
     let state = dir.join(STATE);
-    let text = summary::remember(&summary, &figures, &loaded.text);
+    let lost = status(loaded.study(), index, &[])?.lost_attempts;
+    let text = summary::remember(&summary, &figures, &loaded.text, lost, index);
     replace_file(&state, text.as_bytes()).map_err(|e| cannot("write", &state, &e))?;
     Ok((summary, figures))
 }
@@ -260,6 +275,8 @@ fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Failure {
 /// The coordinator's desk: hears what happens, tells the person, writes down what no worker can: that it is gone.
 struct Desk<'a> {
     progress: Progress,
+    /// Tells `status`, in whatever process, what is under way.
+    presence: Presence,
     writer: Writer,
     interrupt: &'a Interrupt,
     tasks: &'a [Task],
@@ -277,12 +294,15 @@ impl Observer for Desk<'_> {
         let training = self.tasks[task].training;
         match *news {
             News::Started { .. } => {
+                self.presence.started(training);
                 self.started.insert(task, provenance::now());
             }
             News::Failed(error) => {
+                self.presence.ended(training);
                 self.errors.insert(training.to_string(), error.to_owned());
             }
             News::Lost { attempt, reason, again } => {
+                self.presence.lost(training, again);
                 let started = self.started.get(&task).copied().unwrap_or_else(provenance::now);
                 let error = Some(reason.to_owned());
                 let note = provenance::attempt(training, attempt, started, self.launcher, self.isa, AttemptStatus::Lost, error);
@@ -292,13 +312,15 @@ impl Observer for Desk<'_> {
                     self.errors.insert(training.to_string(), reason.to_owned());
                 }
             }
-            News::Progress(_) | News::Done => {}
+            News::Done => self.presence.ended(training),
+            News::Progress(_) => {}
         }
     }
 
     fn tick(&mut self) -> Wish {
         let wish = self.interrupt.wish();
         self.progress.tick(wish);
+        self.presence.tick(|| self.progress.share());
         wish
     }
 

@@ -8,6 +8,7 @@ use super::exit::{Exit, Failure};
 use crate::cohort::{self, Cohort, Parsed, Source};
 use crate::grid::Grid;
 use crate::grid::expand::expand;
+use crate::query::Study;
 use crate::worker::execute::data_fingerprint;
 
 /// Name of the copy of a cohort's file beside its tables: `resume`, `aggregate` and `plot` know the cohort by it.
@@ -23,6 +24,13 @@ pub struct Loaded {
     pub grid: Grid,
     /// Fingerprint of the data set's content.
     pub data: String,
+}
+
+impl Loaded {
+    /// As questions to a store take it.
+    pub fn study(&self) -> Study<'_> {
+        Study { grid: &self.grid, data: &self.data, text: &self.text }
+    }
 }
 
 /// Loads every file, and every `.toml` file below every directory. All mistakes of all files are reported at once.

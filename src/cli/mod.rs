@@ -1,14 +1,19 @@
 //! The command line: one file a subcommand. Everything human goes to stderr, results that were asked for to stdout.
 
 mod aggregate;
+mod columns;
 mod compare;
 mod conduct;
 mod convert;
 mod cost;
+mod diff;
 mod estimate;
-
 pub mod exit;
+mod explain;
+mod export;
 mod figures;
+mod find;
+mod import;
 mod interrupt;
 mod load;
 mod machine;
@@ -17,10 +22,14 @@ mod plan;
 mod plot;
 mod print;
 mod progress;
+mod repro;
 mod resume;
 mod run;
 mod sample_file;
 mod schema;
+mod show;
+mod status;
+mod studies;
 mod summary;
 mod worker;
 
@@ -53,6 +62,14 @@ enum Command {
     Run(run::RunArguments),
     Plan(plan::PlanArguments),
     Resume(resume::ResumeArguments),
+    Status(status::StatusArguments),
+    Explain(explain::ExplainArguments),
+    Repro(repro::ReproArguments),
+    Find(find::FindArguments),
+    Show(show::ShowArguments),
+    Diff(diff::DiffArguments),
+    Export(export::ExportArguments),
+    Import(import::ImportArguments),
     Aggregate(aggregate::AggregateArguments),
     Plot(plot::PlotArguments),
     Estimate(estimate::EstimateArguments),
@@ -119,6 +136,14 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Run(a) => run::run(&a, quiet),
         Command::Plan(a) => plan::plan(&a),
         Command::Resume(a) => resume::resume(&a, quiet),
+        Command::Status(a) => status::status(&a),
+        Command::Explain(a) => explain::explain(&a),
+        Command::Repro(a) => repro::repro(&a, quiet),
+        Command::Find(a) => find::find(&a, quiet),
+        Command::Show(a) => show::show(&a),
+        Command::Diff(a) => diff::diff(&a),
+        Command::Export(a) => export::export(&a, quiet),
+        Command::Import(a) => import::import(&a, quiet),
         Command::Aggregate(a) => aggregate::aggregate(&a, quiet),
         Command::Plot(a) => plot::plot(&a, quiet),
         Command::Estimate(a) => estimate::estimate(&a, quiet),

@@ -91,8 +91,7 @@ impl Progress {
                 Wish::Run => "going on",
             });
         }
-        let total: f64 = self.costs.iter().sum();
-        let share = self.costs.iter().zip(&self.shares).map(|(c, s)| c * s).sum::<f64>() / total.max(1.0);
+        let share = self.share();
         let status = format!("{}/{} tasks{}{}", self.ended, self.costs.len(), self.failures(), self.left(share));
         if let Some(bar) = &self.bar {
             bar.set_position((share * STEPS as f64) as u64);
@@ -100,6 +99,12 @@ impl Progress {
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.say(&format!("{:.0} %, {status}", share * 100.0));
         }
+    }
+
+    /// Share of the work that is done, 0 to 1.
+    pub fn share(&self) -> f64 {
+        let total: f64 = self.costs.iter().sum();
+        self.costs.iter().zip(&self.shares).map(|(c, s)| c * s).sum::<f64>() / total.max(1.0)
     }
 
     /// Takes the bar away.

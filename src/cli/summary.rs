@@ -1,5 +1,6 @@
 //! What a call says at its end: to people, to programs, and to its own next call.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,8 @@ use super::conduct::Conducted;
 use super::load::Loaded;
 use super::progress::duration;
 use crate::aggregate::{ExperimentSummary, RunStatus, StatusCounts, Summary};
+use crate::query::status::{CohortStatus, Counts, ExperimentStatus};
+use crate::store::{Index, Store};
 
 /// Failures and experiments told one by one; the tables have the rest.
 const MOST: usize = 12;
@@ -143,18 +146,53 @@ struct State {
     cohort: String,
     runs: u64,
     experiments: Vec<(String, u64, Option<f64>)>,
+    /// All runs, and what else `status` tells.
+    total: u64,
+    lost_attempts: u64,
+    /// The segments that were read, as they looked then.
+    extent: BTreeMap<String, (u64, i64)>,
     tables: Vec<PathBuf>,
     figures: Vec<PathBuf>,
 }
 
+impl State {
+    /// The state file at `path`, if it is of this program's version and of this cohort's text.
+    fn read(path: &Path, cohort_text: &str) -> Option<Self> {
+        let kept: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let same = kept.version == env!("CARGO_PKG_VERSION") && kept.cohort == blake3::hash(cohort_text.as_bytes()).to_string();
+        same.then_some(kept)
+    }
+}
+
+/// Where a cohort stands whose runs were all ok when its tables were made, if the store has all that it had then: without a look into the
+/// store's index, which takes its time with millions of records.
+pub fn finished(state: &Path, name: &str, cohort_text: &str, store: &Store) -> Option<CohortStatus> {
+    let kept = State::read(state, cohort_text).filter(|kept| kept.runs == kept.total && store.still_has(&kept.extent))?;
+    let ok = |ok| Counts { ok, ..Counts::default() };
+    let experiments = kept.experiments.into_iter().map(|(experiment, n, _)| ExperimentStatus { experiment, runs: ok(n) });
+    Some(CohortStatus {
+        cohort: name.to_owned(),
+        runs: ok(kept.runs),
+        rate_per_second: None,
+        eta_seconds: None,
+        failures: Vec::new(),
+        lost_attempts: kept.lost_attempts,
+        experiments: experiments.collect(),
+        coordinators: Vec::new(),
+    })
+}
+
 /// The state file of a finished cohort.
-pub fn remember(summary: &Summary, figures: &[PathBuf], cohort_text: &str) -> String {
+pub fn remember(summary: &Summary, figures: &[PathBuf], cohort_text: &str, lost_attempts: u64, index: &Index) -> String {
     let experiments = summary.experiments.iter().map(|e| (e.label.clone(), e.runs.of(RunStatus::Ok), e.test_accuracy)).collect();
     let state = State {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         cohort: blake3::hash(cohort_text.as_bytes()).to_string(),
         runs: summary.runs.of(RunStatus::Ok),
         experiments,
+        total: summary.runs.total(),
+        lost_attempts,
+        extent: index.extent(),
         tables: file_names(&summary.tables),
         figures: file_names(figures),
     };
@@ -168,11 +206,7 @@ fn file_names(paths: &[PathBuf]) -> Vec<PathBuf> {
 
 /// Summary and figures as the state file tells them, if it is of this program's version and of this cohort's text, and all `runs` were ok.
 pub fn recall(state: &Path, cohort_text: &str, runs: u64) -> Option<(Summary, Vec<PathBuf>)> {
-    let kept: State = serde_json::from_slice(&std::fs::read(state).ok()?).ok()?;
-    let same = kept.version == env!("CARGO_PKG_VERSION") && kept.cohort == blake3::hash(cohort_text.as_bytes()).to_string();
-    if !same || kept.runs != runs {
-        return None;
-    }
+    let kept = State::read(state, cohort_text).filter(|kept| kept.runs == runs)?;
     let dir = state.parent()?;
     let counts = |n: u64| StatusCounts::all_ok(n);
     let summary = Summary {

@@ -18,10 +18,7 @@ pub struct Id(pub [u8; 16]);
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // One write of all digits: ids are hashed into ids by the million.
-        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        let text: String = digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).collect();
-        f.write_str(&text)
+        f.write_str(&self.digits().collect::<String>())
     }
 }
 
@@ -32,12 +29,29 @@ impl fmt::Debug for Id {
 }
 
 impl Id {
+    /// The hexadecimal digits.
+    fn digits(&self) -> impl Iterator<Item = char> {
+        self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+    }
+
     /// Hash of a canonical text within a domain, so that equal texts of different kinds have different ids.
     fn of(domain: &str, text: &str) -> Self {
-        let hash = blake3::hash(&[domain.as_bytes(), &[0], text.as_bytes()].concat());
+        Self::of_text(&format!("{domain}\0{text}"))
+    }
+
+    /// Hash of a domain and a canonical text, with a zero between them.
+    fn of_text(text: &str) -> Self {
+        let hash = blake3::hash(text.as_bytes());
         let mut id = [0; 16];
         id.copy_from_slice(&hash.as_bytes()[..16]);
         Self(id)
+    }
+
+    /// The id that is printed so: 32 hexadecimal digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = (text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())).then_some(text)?;
+        u128::from_str_radix(digits, 16).ok().map(|number| Self(number.to_be_bytes()))
     }
 
     /// Id of something that means nothing but itself, from a text that never comes again.
@@ -49,20 +63,13 @@ impl Id {
     /// Id of a training: its settings, its seed, the content of its data and the version of the training semantics.
     #[must_use]
     pub fn training(spec: &TrainingSpec, seed: u64, data: &str) -> Self {
-        Self::of("infoplane training", &format!("{}data={data}\nseed={seed}\nversion={TRAINING_VERSION}\n", canonical(spec)))
+        TrainingIds::new(spec, data).of(seed)
     }
 
     /// Id of a measurement: one estimator with its parameters and version, on one split of one training.
     #[must_use]
     pub fn measurement(training: Self, estimator: &EstimatorSpec, split: Split) -> Self {
-        let text = format!(
-            "training={training}\nestimator={}\nparams={}\nsplit={}\nversion={}\n",
-            estimator.name(),
-            estimator.params(),
-            split.name(),
-            estimator.version()
-        );
-        Self::of("infoplane measurement", &text)
+        MeasurementIds::new(estimator, split).of(training)
     }
 
     /// What an experiment means, whatever the order in which its splits and estimators are written. Two points of a grid with one
@@ -78,6 +85,55 @@ impl Id {
         splits.sort_unstable();
         splits.iter().for_each(|split| text.extend(["split=", split.name(), "\n"]));
         Self::of("infoplane experiment", &text)
+    }
+}
+
+/// Ids of trainings that differ in their seed alone: what they share is written once. Ids are asked for by the million.
+#[derive(Clone, Debug)]
+pub struct TrainingIds {
+    before: String,
+}
+
+impl TrainingIds {
+    /// For these settings on data of this content.
+    #[must_use]
+    pub fn new(spec: &TrainingSpec, data: &str) -> Self {
+        Self { before: format!("infoplane training\0{}data={data}\nseed=", canonical(spec)) }
+    }
+
+    /// [`Id::training`] with this seed.
+    #[must_use]
+    pub fn of(&self, seed: u64) -> Id {
+        let mut text = String::with_capacity(self.before.len() + 40);
+        text.push_str(&self.before);
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{seed}\nversion={TRAINING_VERSION}\n");
+        Id::of_text(&text)
+    }
+}
+
+/// Ids of one measurement on many trainings: what they share is written once.
+#[derive(Clone, Debug)]
+pub struct MeasurementIds {
+    after: String,
+}
+
+impl MeasurementIds {
+    /// For this estimator on this split.
+    #[must_use]
+    pub fn new(estimator: &EstimatorSpec, split: Split) -> Self {
+        let (name, params, split, version) = (estimator.name(), estimator.params(), split.name(), estimator.version());
+        Self { after: format!("\nestimator={name}\nparams={params}\nsplit={split}\nversion={version}\n") }
+    }
+
+    /// [`Id::measurement`] on this training.
+    #[must_use]
+    pub fn of(&self, training: Id) -> Id {
+        let mut text = String::with_capacity(self.after.len() + 64);
+        text.push_str("infoplane measurement\0training=");
+        text.extend(training.digits());
+        text.push_str(&self.after);
+        Id::of_text(&text)
     }
 }
 
@@ -161,6 +217,16 @@ mod tests {
         assert_ne!(id, Id::training(&TrainingSpec::default(), 8, "data"));
         assert_ne!(id, Id::training(&TrainingSpec::default(), 7, "other"));
         assert_ne!(id, Id::training(&TrainingSpec { epochs: 7999, ..TrainingSpec::default() }, 7, "data"));
+    }
+
+    #[test]
+    fn ids_read_as_they_print() {
+        let id = Id::fresh("a");
+        assert_eq!(Id::parse(&id.to_string()), Some(id));
+        let printed = id.to_string();
+        for bad in ["", &printed[1..], &format!("{printed}0"), &printed.replace(&printed[..1], "+"), &"é".repeat(16)] {
+            assert_eq!(Id::parse(bad), None);
+        }
     }
 
     #[test]

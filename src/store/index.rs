@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::{Damage, DamageKind, StoreError};
@@ -28,6 +29,8 @@ pub struct Index {
     attempts: HashMap<Id, Vec<Id>>,
     damage: Vec<Damage>,
     seen: Mutex<Seen>,
+    /// Whether `seen` knows of damage; never taken back.
+    any_damaged: AtomicBool,
 }
 
 /// A segment and how far it was walked.
@@ -76,6 +79,7 @@ impl Index {
             attempts: HashMap::new(),
             damage: Vec::new(),
             seen: Mutex::default(),
+            any_damaged: AtomicBool::new(false),
         };
         index.refresh()?;
         Ok(index)
@@ -101,6 +105,10 @@ impl Index {
     /// Whether a record with this id is committed and not known to be damaged. Does not touch the disk.
     #[must_use]
     pub fn contains(&self, id: Id) -> bool {
+        if !self.any_damaged.load(Ordering::Acquire) {
+            // Asked by many threads, a million times: the lock would be most of the work.
+            return self.positions.contains_key(&id);
+        }
         let seen = self.seen();
         self.copies_of(id).any(|position| !seen.damaged.contains_key(&position))
     }
@@ -141,6 +149,20 @@ impl Index {
     /// [`StoreError::Io`].
     pub fn measurement(&self, id: Id) -> Result<Option<Measurement>, StoreError> {
         Ok(self.read(id)?.and_then(|record| if let Record::Measurement(measurement) = record { Some(measurement) } else { None }))
+    }
+
+    /// What the segments that were read look like from outside: by name, length in bytes and time of the last change. As long as
+    /// [`super::Store::still_has`] them, what this index knows is there.
+    #[must_use]
+    pub fn extent(&self) -> BTreeMap<String, (u64, i64)> {
+        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        self.segments.iter().filter_map(|segment| Some((name(&segment.path), look(&segment.path)?))).collect()
+    }
+
+    /// Number of attempts at a training. Does not touch the disk.
+    #[must_use]
+    pub fn attempt_count(&self, training: Id) -> usize {
+        self.attempts.get(&training).map_or(0, Vec::len)
     }
 
     /// The attempts at a training, in order: the last decides about the next.
@@ -281,12 +303,19 @@ impl Index {
 
     fn note(&self, position: Position, id: Id) {
         self.seen().damaged.insert(position, id);
+        self.any_damaged.store(true, Ordering::Release);
     }
 
     /// Each change of it is one statement, so a panic elsewhere while it was locked does no harm.
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Length of a file in bytes, and the time of its last change in nanoseconds since 1970; `None` if it is not there.
+pub fn look(path: &Path) -> Option<(u64, i64)> {
+    let now = fs::metadata(path).ok()?;
+    Some((now.len(), now.mtime().wrapping_mul(1_000_000_000).wrapping_add(now.mtime_nsec())))
 }
 
 /// What a frame says about attempts.
@@ -546,6 +575,7 @@ mod tests {
         let index = index_of(dir.path(), &segment_of(&[attempt(9, 2), attempt(4, 1), attempt(5, 2)]).0).unwrap();
         let order: Vec<Id> = index.attempts(Id([0xAA; 16])).unwrap().iter().map(|a| a.id).collect();
         assert_eq!(order, [Id([4; 16]), Id([5; 16]), Id([9; 16])]);
+        assert_eq!((index.attempt_count(Id([0xAA; 16])), index.attempt_count(Id([1; 16]))), (3, 0));
         assert!(index.attempts(Id([1; 16])).unwrap().is_empty());
     }
 
@@ -558,6 +588,16 @@ mod tests {
         assert!(!root.exists());
         let store = Store::open(&root).unwrap();
         store.writer(|_| ()).unwrap().append(&small(1)).unwrap();
-        assert!(Store::open_existing(&root).unwrap().index().unwrap().contains(small(1).id()));
+        let index = Store::open_existing(&root).unwrap().index().unwrap();
+        assert!(index.contains(small(1).id()));
+        let extent = index.extent();
+        assert!(extent.len() == 1 && store.still_has(&extent));
+        store.writer(|_| ()).unwrap().append(&small(2)).unwrap();
+        assert!(store.still_has(&extent), "another segment makes no difference");
+        let segment = root.join(".infoplane/segments").join(extent.keys().next().unwrap());
+        fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(30).unwrap();
+        assert!(!store.still_has(&extent), "changed");
+        fs::remove_file(&segment).unwrap();
+        assert!(!store.still_has(&extent));
     }
 }

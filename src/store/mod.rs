@@ -36,8 +36,9 @@
 //! A segment of a newer format, or a record of a newer schema, is an error that names it: using the rest could hide finished work. To change
 //! a record's fields, add a version in `records`, keep decoding the older ones, and leave written segments as they are.
 //!
-//! Reading order: `records`, `frame`, `scan`, `disk`, `writer`, `index`, `tables`.
+//! Reading order: `records`, `frame`, `scan`, `disk`, `writer`, `index`, `tables`, `archive`.
 
+pub mod archive;
 mod disk;
 mod error;
 mod frame;
@@ -47,6 +48,7 @@ mod scan;
 pub mod tables;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -113,6 +115,14 @@ impl Store {
     /// See [`Index::refresh`].
     pub fn index(&self) -> Result<Index, StoreError> {
         Index::open(self.segments())
+    }
+
+    /// Whether all segments of an [`Index::extent`] are there, and none was changed since. Costs a look at each file from outside, so that
+    /// who knew the answer to a question then need not ask a large index again.
+    #[must_use]
+    pub fn still_has(&self, extent: &BTreeMap<String, (u64, i64)>) -> bool {
+        let dir = self.segments();
+        extent.iter().all(|(name, before)| index::look(&dir.join(name)) == Some(*before))
     }
 
     /// A writer with a segment of its own. `on_commit` is called on the writer's thread after every group: with the sequence number up to

@@ -37,6 +37,31 @@ pub enum TaskError {
     Store(#[from] StoreError),
 }
 
+/// Where the records of a task go.
+pub trait Keep {
+    /// Takes a record over.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be kept.
+    fn append(&self, record: &Record) -> Result<(), StoreError>;
+
+    /// Waits until all that was taken over is kept.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be.
+    fn flush(&self) -> Result<(), StoreError>;
+}
+
+impl Keep for Writer {
+    fn append(&self, record: &Record) -> Result<(), StoreError> {
+        Self::append(self, record).map(drop)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        Self::flush(self)
+    }
+}
+
 /// What tasks are executed with; data sets stay loaded between tasks.
 pub struct Executor<'a> {
     /// Instruction set, and whether there is more than one thread.
@@ -44,7 +69,7 @@ pub struct Executor<'a> {
     /// What is committed.
     pub index: Index,
     /// Where results go.
-    pub writer: &'a Writer,
+    pub writer: &'a dyn Keep,
     /// Data sets, by name and split seed.
     pub data: HashMap<(DatasetName, u64), Rc<Dataset>>,
 }

@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::execute::{Executor, TaskError};
+use super::execute::{Executor, Keep, TaskError};
 use super::provenance::{self, attempt};
 use crate::launch::wire::{self, Order, Outcome, Report};
 use crate::math::exec::Exec;
 use crate::store::records::{AttemptStatus, Record};
-use crate::store::{Store, StoreError, Writer};
+use crate::store::{Store, StoreError};
 
 /// Shortest time between two reports of progress.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
@@ -92,7 +92,7 @@ fn one(executor: &mut Executor<'_>, identity: &Identity<'_>, order: &Order, outp
     }
 }
 
-fn commit(writer: &Writer, note: crate::store::records::Attempt) -> Result<(), StoreError> {
+fn commit(writer: &dyn Keep, note: crate::store::records::Attempt) -> Result<(), StoreError> {
     writer.append(&Record::Attempt(note))?;
     writer.flush()
 }

@@ -1,0 +1,49 @@
+//! A store with the cohorts that it knows, for the commands that ask questions.
+
+use std::path::Path;
+
+use super::exit::{Exit, Failure};
+use super::load::{self, Loaded};
+use crate::query::running::{self, Notice};
+use crate::query::{NameError, Study};
+use crate::store::{Index, Store};
+
+/// A store, opened for reading.
+pub struct Open {
+    /// The store.
+    pub store: Store,
+    /// What is committed.
+    pub index: Index,
+    /// Its cohorts, by name.
+    cohorts: Vec<Loaded>,
+}
+
+impl Open {
+    /// Opens the store at `out` with all its cohorts.
+    pub fn at(out: &Path) -> Result<Self, Failure> {
+        Self::with(out, &load::names(out))
+    }
+
+    /// Opens the store at `out` with these cohorts of it.
+    pub fn with(out: &Path, names: &[String]) -> Result<Self, Failure> {
+        let store = Store::open_existing(out)?;
+        let cohorts = names.iter().map(|name| load::by_name(out, name)).collect::<Result<_, _>>()?;
+        Ok(Self { index: store.index()?, store, cohorts })
+    }
+
+    /// The cohorts, as questions take them.
+    pub fn studies(&self) -> Vec<Study<'_>> {
+        self.cohorts.iter().map(Loaded::study).collect()
+    }
+
+    /// Who is at work on the store now.
+    pub fn live(&self) -> Vec<Notice> {
+        running::live(self.store.root())
+    }
+}
+
+impl From<NameError> for Failure {
+    fn from(error: NameError) -> Self {
+        Self::from_error(Exit::Invalid, &error)
+    }
+}

@@ -1,0 +1,101 @@
+//! One run in short: settings, and what was measured at the last recorded epoch.
+
+use serde::{Serialize, Serializer};
+
+use super::facts;
+use super::study::RunRef;
+use crate::cohort::settings::ColumnValue;
+use crate::store::{Index, StoreError};
+use crate::train::spec::Split;
+
+/// A run in short.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Card {
+    /// COHORT:LABEL:REPEAT.
+    pub name: String,
+    /// Its place: cohort, experiment, run, seed, training_id.
+    #[serde(flatten, serialize_with = "as_map")]
+    pub place: Vec<(&'static str, ColumnValue)>,
+    /// ok, failed, lost, oom, missing or running.
+    pub status: &'static str,
+    /// Its settings, in the order of the table `runs`.
+    #[serde(serialize_with = "as_map")]
+    pub settings: Vec<(&'static str, ColumnValue)>,
+    /// Metrics at the last recorded epoch; empty if the training is not committed.
+    pub metrics: Vec<Metric>,
+    /// What the run's measurements, as far as they are committed, say of the last recorded epoch.
+    pub measures: Vec<Measured>,
+}
+
+/// Loss and accuracy on a split.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Metric {
+    /// The epoch.
+    pub epoch: i64,
+    /// The examples.
+    pub split: &'static str,
+    /// Mean cross-entropy, in nats.
+    pub loss: f64,
+    /// Share of examples classified right.
+    pub accuracy: f64,
+}
+
+/// Information of a layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Measured {
+    /// The estimator.
+    pub estimator: &'static str,
+    /// Its parameters, canonical.
+    pub estimator_params: String,
+    /// The examples.
+    pub split: &'static str,
+    /// The epoch.
+    pub epoch: i64,
+    /// 0 is the first hidden layer, the last the softmax readout.
+    pub layer: u32,
+    /// I(X;T), in bits.
+    pub i_xt: Option<f64>,
+    /// I(T;Y), in bits.
+    pub i_ty: Option<f64>,
+}
+
+fn as_map<S: Serializer>(values: &[(&'static str, ColumnValue)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(values.iter().map(|(key, value)| (key, facts::json(value))))
+}
+
+/// A run in short, as far as it is committed.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn card(run: &RunRef<'_>, status: &'static str, index: &Index) -> Result<Card, StoreError> {
+    let mut metrics = Vec::new();
+    if let Some(mut training) = index.training(run.run.training)? {
+        training.metrics.sort_by_key(|row| (row.epoch, row.split));
+        let last = training.metrics.last().map(|row| row.epoch);
+        let rows = training.metrics.iter().filter(|row| Some(row.epoch) == last);
+        metrics.extend(rows.map(|r| Metric { epoch: r.epoch, split: r.split.name(), loss: r.loss, accuracy: r.accuracy }));
+    }
+    let mut measures = Vec::new();
+    // In the order of the table: by estimator, then split.
+    let mut asked: Vec<_> = run.measurements().enumerate().collect();
+    let place = |split: Split| Split::ALL.iter().position(|known| *known == split);
+    let per_estimator = run.experiment().settings.splits.len().max(1);
+    asked.sort_by_key(|(n, (_, split, _))| (n / per_estimator, place(*split)));
+    for (_, (estimator, split, id)) in asked {
+        let Some(mut measurement) = index.measurement(id)? else { continue };
+        measurement.rows.sort_by_key(|row| (row.epoch, row.layer));
+        let last = measurement.rows.last().map(|row| row.epoch);
+        let rows = measurement.rows.iter().filter(|row| Some(row.epoch) == last);
+        measures.extend(rows.map(|row| Measured {
+            estimator: estimator.name(),
+            estimator_params: estimator.params(),
+            split: split.name(),
+            epoch: row.epoch,
+            layer: row.layer,
+            i_xt: row.i_xt,
+            i_ty: row.i_ty,
+        }));
+    }
+    let settings = run.experiment().settings.columns();
+    Ok(Card { name: run.name(), place: facts::place(run), status, settings, metrics, measures })
+}
