@@ -34,7 +34,7 @@ fn messages_are_as_agreed() -> Result<(), Box<dyn Error>> {
 #[test]
 fn every_error_is_located_and_says_what_was_expected() -> Result<(), Box<dyn Error>> {
     let files = corpus()?;
-    assert!(files.len() >= 30);
+    assert!(files.len() >= 60);
     for path in files {
         for error in errors_of(&path)?.errors {
             assert!(error.line >= 1 && error.column >= 1, "{}", path.display());
