@@ -299,6 +299,7 @@ impl Observer for Desk<'_> {
             }
             News::Failed(error) => {
                 self.presence.ended(training);
+                self.started.remove(&task);
                 self.errors.insert(training.to_string(), error.to_owned());
             }
             News::Lost { attempt, reason, again } => {
@@ -312,7 +313,10 @@ impl Observer for Desk<'_> {
                     self.errors.insert(training.to_string(), reason.to_owned());
                 }
             }
-            News::Done => self.presence.ended(training),
+            News::Done => {
+                self.presence.ended(training);
+                self.started.remove(&task);
+            }
             News::Progress(_) => {}
         }
     }

@@ -12,6 +12,8 @@ use crate::launch::drive::{News, Wish};
 const STEPS: u64 = 1000;
 /// Longest silence in a log while work goes on.
 const LINE_EVERY: Duration = Duration::from_secs(5);
+/// Shortest time between two looks at how far it is.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How far a call is.
 pub struct Progress {
@@ -19,10 +21,14 @@ pub struct Progress {
     costs: Vec<f64>,
     /// Share done of every task; 1 where it ended.
     shares: Vec<f64>,
+    /// Sum of the costs, and of what is done of them.
+    total: f64,
+    done: f64,
     ended: usize,
     failed: usize,
     start: Instant,
     last_line: Instant,
+    last_look: Instant,
     bar: Option<ProgressBar>,
     quiet: bool,
     wish: Wish,
@@ -39,15 +45,19 @@ impl Progress {
                 .with_prefix(name.to_owned())
         });
         let now = Instant::now();
+        // A task that costs nothing still counts.
+        let costs: Vec<f64> = tasks.iter().map(|task| task.cost().max(1.0)).collect();
         Self {
             name: name.to_owned(),
-            // A task that costs nothing still counts.
-            costs: tasks.iter().map(|task| task.cost().max(1.0)).collect(),
+            total: costs.iter().sum(),
+            done: 0.0,
+            costs,
             shares: vec![0.0; tasks.len()],
             ended: 0,
             failed: 0,
             start: now,
             last_line: now,
+            last_look: now,
             bar,
             quiet,
             wish: Wish::Run,
@@ -57,20 +67,20 @@ impl Progress {
     /// Takes in what happened to a task.
     pub fn news(&mut self, task: usize, news: &News<'_>) {
         match news {
-            News::Started { .. } => self.shares[task] = 0.0,
-            News::Progress(share) => self.shares[task] = f64::from(*share).clamp(0.0, 1.0),
+            News::Started { .. } => self.set(task, 0.0),
+            News::Progress(share) => self.set(task, f64::from(*share).clamp(0.0, 1.0)),
             News::Done => {
-                self.shares[task] = 1.0;
+                self.set(task, 1.0);
                 self.ended += 1;
             }
             News::Failed(error) => {
-                self.shares[task] = 1.0;
+                self.set(task, 1.0);
                 self.ended += 1;
                 self.failed += 1;
                 self.say(&format!("task {}: failed: {error}", task + 1));
             }
             News::Lost { reason, again, .. } => {
-                self.shares[task] = if *again { 0.0 } else { 1.0 };
+                self.set(task, if *again { 0.0 } else { 1.0 });
                 self.ended += usize::from(!again);
                 self.say(&format!(
                     "task {}: {reason}; {}",
@@ -91,6 +101,11 @@ impl Progress {
                 Wish::Run => "going on",
             });
         }
+        // Short tasks end by the thousand between two looks.
+        if self.last_look.elapsed() < LOOK_EVERY {
+            return;
+        }
+        self.last_look = Instant::now();
         let share = self.share();
         let status = format!("{}/{} tasks{}{}", self.ended, self.costs.len(), self.failures(), self.left(share));
         if let Some(bar) = &self.bar {
@@ -103,8 +118,7 @@ impl Progress {
 
     /// Share of the work that is done, 0 to 1.
     pub fn share(&self) -> f64 {
-        let total: f64 = self.costs.iter().sum();
-        self.costs.iter().zip(&self.shares).map(|(c, s)| c * s).sum::<f64>() / total.max(1.0)
+        (self.done / self.total.max(1.0)).clamp(0.0, 1.0)
     }
 
     /// Takes the bar away.
@@ -112,6 +126,11 @@ impl Progress {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
+    }
+
+    fn set(&mut self, task: usize, share: f64) {
+        self.done += self.costs[task] * (share - self.shares[task]);
+        self.shares[task] = share;
     }
 
     fn failures(&self) -> String {

@@ -89,10 +89,6 @@ impl Keep for Memory {
         self.0.borrow_mut().push(record.clone());
         Ok(())
     }
-
-    fn flush(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
 }
 
 pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<Exit, Failure> {
@@ -111,7 +107,7 @@ pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<Exit, Failure> {
     }
     let exec = Exec { isa: machine::isa()?, parallel: rayon::current_num_threads() > 1 };
     let (start, memory) = (Instant::now(), Memory::default());
-    let mut executor = Executor { exec, index: open.store.index()?, writer: &memory, data: HashMap::new() };
+    let mut executor = Executor { exec, store: &open.store, index: None, writer: &memory, data: HashMap::new() };
     let computed = executor.execute(&task, &mut |_| ());
     let seconds = start.elapsed().as_secs_f64();
     let mut comparison = Comparison::default();

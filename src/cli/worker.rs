@@ -1,6 +1,8 @@
 //! `infoplane worker`: what launchers start.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 
 use clap::Args;
 use rayon::ThreadPoolBuilder;
@@ -29,6 +31,8 @@ pub fn worker(arguments: &WorkerArguments) -> Result<Exit, Failure> {
     pool.map_err(|e| Failure::from_error(Exit::Internal, &e))?;
     let exec = Exec { isa: machine::isa()?, parallel: arguments.threads > 1 };
     let identity = Identity { exec, launcher: &arguments.launcher };
-    serve(&arguments.store.out, &identity, io::stdin(), io::stdout().lock())?;
+    // Without a buffer in between: every message is one write.
+    let output = io::stdout().as_fd().try_clone_to_owned().map_err(|e| Failure::from_error(Exit::Internal, &e))?;
+    serve(&arguments.store.out, &identity, io::stdin(), File::from(output))?;
     Ok(Exit::Done)
 }

@@ -66,7 +66,7 @@ impl Task {
     /// Cost of the whole task.
     #[must_use]
     pub fn cost(&self) -> f64 {
-        let recorded = self.spec.schedule.recorded(self.spec.epochs).len();
+        let recorded = self.spec.schedule.count(self.spec.epochs);
         let measures = self.measure.iter().map(|m| measurement(&self.spec, recorded, &m.estimator, m.split));
         self.training_cost() + measures.sum::<f64>()
     }

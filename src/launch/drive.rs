@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::wire::Outcome;
-use super::{Event, LaunchError, Launcher};
+use super::{Blame, Event, LaunchError, Launcher, Load};
 use crate::grid::plan::Task;
 
 /// How often a task is tried within one call when its workers keep dying: one that kills them must not go round for ever.
@@ -30,7 +30,7 @@ pub enum Wish {
 /// What happened to a task.
 #[derive(Debug)]
 pub enum News<'a> {
-    /// It was handed over, as attempt number `attempt`.
+    /// Work on it has begun, as attempt number `attempt`.
     Started {
         /// Number of the attempt over the store's life.
         attempt: u32,
@@ -79,11 +79,12 @@ pub struct Outcomes {
 struct Driver<'a> {
     tasks: &'a [Task],
     waiting: VecDeque<usize>,
-    /// Ticket → (task, number of the attempt).
+    /// Ticket → (task, number of the attempt): handed over, begun or not.
     running: HashMap<u64, (usize, u32)>,
-    /// Tries of each task in this call.
-    tries: HashMap<usize, u32>,
+    /// How often each task was lost in this call; most never are.
+    lost: HashMap<usize, u32>,
     next_ticket: u64,
+    /// Workers lost in a row.
     losses: u32,
     outcomes: Outcomes,
 }
@@ -97,19 +98,19 @@ pub fn drive(tasks: &[Task], launcher: &mut dyn Launcher, observer: &mut dyn Obs
         tasks,
         waiting: (0..tasks.len()).collect(),
         running: HashMap::new(),
-        tries: HashMap::new(),
+        lost: HashMap::new(),
         next_ticket: 0,
         losses: 0,
         outcomes: Outcomes::default(),
     };
     loop {
-        let wish = observer.tick();
-        if wish == Wish::Stop {
-            launcher.cancel();
-            break;
-        }
-        if wish == Wish::Run {
-            driver.fill(launcher, observer)?;
+        match observer.tick() {
+            Wish::Run => driver.fill(launcher, observer)?,
+            Wish::Drain => launcher.recall(),
+            Wish::Stop => {
+                launcher.cancel();
+                break;
+            }
         }
         if driver.running.is_empty() {
             break;
@@ -124,31 +125,34 @@ pub fn drive(tasks: &[Task], launcher: &mut dyn Launcher, observer: &mut dyn Obs
 
 impl Driver<'_> {
     fn fill(&mut self, launcher: &mut dyn Launcher, observer: &mut dyn Observer) -> Result<(), LaunchError> {
-        while launcher.free() > 0 {
-            let Some(task) = self.waiting.pop_front() else { break };
-            let tries = self.tries.entry(task).or_insert(0);
-            *tries += 1;
-            let attempt = observer.attempts_before(task) + *tries;
-            launcher.submit(self.next_ticket, attempt, &self.tasks[task])?;
+        while let Some(&task) = self.waiting.front() {
+            let lost = self.lost.get(&task).copied().unwrap_or(0);
+            let load = if lost > 0 { Load::Alone } else { Load::of(&self.tasks[task]) };
+            if !launcher.has_room(load) {
+                return Ok(());
+            }
+            self.waiting.pop_front();
+            let attempt = observer.attempts_before(task) + lost + 1;
+            launcher.submit(self.next_ticket, attempt, &self.tasks[task], load)?;
             self.running.insert(self.next_ticket, (task, attempt));
             self.next_ticket += 1;
-            observer.news(task, &News::Started { attempt });
         }
+        // Nothing waits here, but something may wait at one place while another idles.
+        launcher.balance();
         Ok(())
     }
 
     fn take(&mut self, event: Event, observer: &mut dyn Observer) -> Result<(), LaunchError> {
         match event {
+            Event::Started { ticket } => {
+                if let Some(&(task, attempt)) = self.running.get(&ticket) {
+                    observer.news(task, &News::Started { attempt });
+                }
+            }
             Event::Progress { ticket, share } => {
                 if let Some(&(task, _)) = self.running.get(&ticket) {
                     observer.news(task, &News::Progress(share));
                 }
-            }
-            Event::Finished { ticket, outcome: Outcome::Lost { error } } => {
-                self.lost(ticket, &error, observer, |losses, reason| LaunchError::NothingKept { losses, reason })?;
-            }
-            Event::Lost { ticket, reason } => {
-                self.lost(ticket, &reason, observer, |losses, reason| LaunchError::NothingWorks { losses, reason })?;
             }
             Event::Finished { ticket, outcome } => {
                 // A ticket that is not running was settled before: a launcher may say a thing twice.
@@ -159,38 +163,47 @@ impl Driver<'_> {
                         self.outcomes.failed.push(task);
                         observer.news(task, &News::Failed(&error));
                     }
-                    Outcome::Ok | Outcome::Lost { .. } => {
+                    Outcome::Ok => {
                         self.outcomes.done.push(task);
                         observer.news(task, &News::Done);
                     }
                 }
             }
+            Event::Returned { mut tickets } => {
+                // To the front, in their order: they were next.
+                tickets.sort_unstable();
+                let running = &mut self.running;
+                let tasks = tickets.iter().rev().filter_map(|ticket| running.remove(ticket));
+                tasks.for_each(|(task, _)| self.waiting.push_front(task));
+            }
+            Event::Lost { tickets, reason, blame } => self.lost(&tickets, reason, blame, observer)?,
         }
         Ok(())
     }
 
-    /// Takes in a loss; `give_up` makes the error for one too many, from their number and the last reason.
-    fn lost(
-        &mut self,
-        ticket: u64,
-        reason: &str,
-        observer: &mut dyn Observer,
-        give_up: fn(u32, String) -> LaunchError,
-    ) -> Result<(), LaunchError> {
-        let Some((task, attempt)) = self.running.remove(&ticket) else { return Ok(()) };
-        let again = self.tries.get(&task).is_none_or(|&tries| tries < TRIES);
-        observer.news(task, &News::Lost { attempt, reason, again });
-        if again {
-            // At the end: a task that kills its workers must not hold up the others.
-            self.waiting.push_back(task);
-        } else {
-            self.outcomes.lost.push(task);
+    /// Takes in that one worker is gone with these tasks.
+    fn lost(&mut self, tickets: &[u64], reason: String, blame: Blame, observer: &mut dyn Observer) -> Result<(), LaunchError> {
+        let mut any = false;
+        for ticket in tickets {
+            let Some((task, attempt)) = self.running.remove(ticket) else { continue };
+            any = true;
+            let lost = self.lost.entry(task).or_insert(0);
+            *lost += 1;
+            let again = *lost < TRIES;
+            observer.news(task, &News::Lost { attempt, reason: &reason, again });
+            if again {
+                // At the end, and then alone: a task that kills its workers must neither hold up others nor take them along.
+                self.waiting.push_back(task);
+            } else {
+                self.outcomes.lost.push(task);
+            }
         }
-        self.losses += 1;
-        if self.losses >= GIVE_UP {
-            return Err(give_up(self.losses, reason.to_owned()));
+        self.losses += u32::from(any);
+        match (self.losses, blame) {
+            (0..GIVE_UP, _) => Ok(()),
+            (losses, Blame::Worker) => Err(LaunchError::NothingWorks { losses, reason }),
+            (losses, Blame::Store) => Err(LaunchError::NothingKept { losses, reason }),
         }
-        Ok(())
     }
 }
 
@@ -282,16 +295,51 @@ mod tests {
         assert!(launcher.cancelled && outcomes.done.len() + outcomes.left == 9 && outcomes.left > 0);
     }
 
+    #[test]
+    fn a_dead_worker_costs_what_it_had_begun_and_nothing_more() {
+        // Five tasks at one place: the first ends, the second kills it, the others have not begun.
+        let mut launcher = Fake::new(1, vec![(1, vec![Fate::Lost])]).holding(5).shuffled(6);
+        let mut notes = Notes::default();
+        let outcomes = drive(&tasks(5), &mut launcher, &mut notes).unwrap();
+        assert_eq!(outcomes.done.len(), 5);
+        let lost: Vec<_> = notes.lines.iter().filter(|line| line.contains("Lost")).collect();
+        assert!(lost.len() <= 2 && lost.iter().all(|line| line.starts_with(['0', '1'])), "{lost:?}");
+        // What came back was begun once, as the first attempt.
+        for task in 2..5 {
+            assert_eq!(launcher.begun[&task], 1);
+            assert!(notes.lines.contains(&format!("{task} Started {{ attempt: 3 }}")));
+        }
+        assert!(launcher.returned >= 3);
+    }
+
+    #[test]
+    fn what_waits_at_a_busy_place_goes_to_an_idle_one() {
+        let mut launcher = Fake::new(2, vec![]).holding(8);
+        let outcomes = drive(&tasks(8), &mut launcher, &mut Notes::default()).unwrap();
+        // Unshuffled, only the first busy place acts: without balance the second would be left with its half to the end.
+        assert_eq!(outcomes.done.len(), 8);
+        assert!(launcher.returned > 0 && launcher.begun.values().all(|&n| n == 1));
+    }
+
+    #[test]
+    fn draining_takes_back_what_is_not_begun() {
+        let mut launcher = Fake::new(2, vec![]).holding(20);
+        let mut notes = Notes { stop_at: Some((3, Wish::Drain)), ..Notes::default() };
+        let outcomes = drive(&tasks(30), &mut launcher, &mut notes).unwrap();
+        assert_eq!(outcomes.done.len(), launcher.begun.len());
+        assert!(outcomes.left >= 25, "{outcomes:?}");
+    }
+
     proptest! {
         /// Whatever the fates, places and order of events: every task ends in exactly one list, tries are bounded.
         #[test]
         fn every_task_ends_once(
-            places in 1usize..5, seed in any::<u64>(),
+            places in 1usize..5, holds in 1usize..9, seed in any::<u64>(),
             fates in prop::collection::vec(prop::collection::vec(prop::sample::select(vec![Fate::Ok, Fate::Ok, Fate::Ok, Fate::Lost, Fate::Failed, Fate::Twice]), 0..4), 0..30),
         ) {
             let n = fates.len();
             let fates = fates.into_iter().enumerate().map(|(t, f)| (t as u64, f)).collect();
-            let mut launcher = Fake::new(places, fates).shuffled(seed);
+            let mut launcher = Fake::new(places, fates).holding(holds).shuffled(seed);
             match drive(&tasks(n), &mut launcher, &mut Notes::default()) {
                 Ok(outcomes) => {
                     let mut all = [outcomes.done, outcomes.failed, outcomes.lost].concat();
@@ -302,7 +350,7 @@ mod tests {
                 Err(LaunchError::NothingWorks { losses, .. }) => prop_assert_eq!(losses, GIVE_UP),
                 Err(other) => panic!("{other}"),
             }
-            prop_assert!(launcher.submissions.values().all(|&tries| tries <= TRIES));
+            prop_assert!(launcher.begun.values().all(|&tries| tries <= TRIES));
         }
     }
 }

@@ -2,19 +2,28 @@
 //!
 //! Workers are started when there is work for them. They leave the terminal's process group, so that Ctrl-C reaches the coordinator alone,
 //! and they end by themselves when the coordinator's end of their pipe closes, however it died.
+//!
+//! A worker holds several tasks: many short ones, or one beside a long one, so that it need not wait for its next. It says which it has
+//! begun; the others come back when it dies, and when another worker has nothing to do.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{self, BufReader};
+use std::io::BufReader;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::wire::{self, Order, Outcome, Report};
-use super::{Event, LaunchError, Launcher};
+use super::wire::{self, Order, Report, Request};
+use super::{Blame, Event, LaunchError, Launcher, Load};
 use crate::grid::plan::Task;
+
+/// Tasks that a worker may hold however long they are: one under way, one next.
+const HOLDS: usize = 2;
+/// Reports that follow each other faster are collected for this long: thousands of short tasks a second must not wake us for each.
+const COLLECT: Duration = Duration::from_millis(1);
 
 /// Local worker processes.
 pub struct Local {
@@ -26,17 +35,115 @@ pub struct Local {
     reports: (Sender<Message>, Receiver<Message>),
 }
 
-/// A report of worker `generation`, or `None` when its pipe has closed.
+/// Reports of worker `generation`; `None` when its pipe has closed.
 struct Message {
     generation: u64,
-    report: Option<Report>,
+    reports: Option<Vec<Report>>,
 }
 
 struct Worker {
     generation: u64,
     child: Child,
     orders: ChildStdin,
-    ticket: Option<u64>,
+    /// What it holds, by ticket.
+    held: BTreeMap<u64, Held>,
+    /// Sum over `held`.
+    load: f64,
+    /// Orders that go with the next message.
+    unsent: Vec<Order>,
+    /// It was asked to give tasks back and has not answered yet.
+    asked: bool,
+    /// It takes nothing more and is about to end.
+    retired: bool,
+}
+
+struct Held {
+    load: f64,
+    begun: bool,
+}
+
+impl Worker {
+    fn has_room(&self, load: Load) -> bool {
+        let fits = match load {
+            Load::Nanoseconds(n) => self.load + n <= Load::MOST || (self.held.len() < HOLDS && self.load.is_finite()),
+            Load::Alone => false,
+        };
+        !self.retired && (self.held.is_empty() || fits)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.held.is_empty() && !self.retired
+    }
+
+    fn release(&mut self, ticket: u64) -> Option<Held> {
+        let held = self.held.remove(&ticket)?;
+        // Where a task was alone, or rounding left something, nothing may stay.
+        self.load = if self.held.is_empty() { 0.0 } else { self.load - held.load };
+        Some(held)
+    }
+
+    /// Sends what waits to be sent. If the worker died meanwhile, its closed pipe tells what becomes of its tasks.
+    fn send(&mut self) {
+        if !self.unsent.is_empty() {
+            let _ = wire::send(&mut self.orders, &Request::Do(std::mem::take(&mut self.unsent)));
+        }
+    }
+
+    /// Asks for one in `of` of the tasks that are not begun, once. One that has begun nothing is about to: it keeps its first, or that
+    /// could go back and forth for ever.
+    fn ask_back(&mut self, of: usize) {
+        let waiting = self.held.values().filter(|held| !held.begun).count();
+        let spare = if waiting == self.held.len() { waiting.saturating_sub(1) } else { waiting };
+        if spare > 0 && !self.asked {
+            self.asked = true;
+            self.send();
+            let most = u32::try_from(spare.div_ceil(of)).unwrap_or(u32::MAX);
+            let _ = wire::send(&mut self.orders, &Request::GiveBack(most));
+        }
+    }
+
+    /// What a report means.
+    fn event(&mut self, report: Report) -> Event {
+        match report {
+            Report::Started { ticket } => {
+                if let Some(held) = self.held.get_mut(&ticket) {
+                    held.begun = true;
+                }
+                Event::Started { ticket }
+            }
+            Report::Progress { ticket, share } => Event::Progress { ticket, share },
+            Report::Finished { ticket, outcome } => {
+                self.release(ticket);
+                Event::Finished { ticket, outcome }
+            }
+            Report::GivenBack { tickets } => {
+                self.asked = false;
+                tickets.iter().for_each(|&ticket| drop(self.release(ticket)));
+                Event::Returned { tickets }
+            }
+            Report::Lost { tickets, error } => {
+                self.retired = true;
+                tickets.iter().for_each(|&ticket| drop(self.release(ticket)));
+                Event::Lost { tickets, reason: error, blame: Blame::Store }
+            }
+        }
+    }
+
+    /// What its end means for the tasks that it held.
+    fn end(mut self) -> [Event; 2] {
+        // The pipe is closed, so the process has ended or is of no use.
+        let _ = self.child.kill();
+        let reason = self.child.wait().map_or_else(|e| format!("a worker is gone: {e}"), describe);
+        let (mut begun, mut returned): (Vec<u64>, Vec<u64>) = (Vec::new(), Vec::new());
+        for (ticket, held) in self.held {
+            if held.begun { begun.push(ticket) } else { returned.push(ticket) }
+        }
+        // A worker that died before it began anything counts against the task it was started for: else it could go on for ever.
+        if begun.is_empty() && !self.retired && !returned.is_empty() {
+            begun.push(returned.remove(0));
+        }
+        [Event::Returned { tickets: returned }, Event::Lost { tickets: begun, reason, blame: Blame::Worker }]
+    }
 }
 
 impl Local {
@@ -53,51 +160,50 @@ impl Local {
         command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(spawn_error)?;
         let (Some(orders), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(spawn_error(io::ErrorKind::BrokenPipe.into()));
+            return Err(spawn_error(std::io::ErrorKind::BrokenPipe.into()));
         };
         let (generation, sender) = (self.next, self.reports.0.clone());
         self.next += 1;
-        thread::spawn(move || {
-            let mut output = BufReader::new(output);
-            // A stream that is not ours ends the worker like one that closed.
-            while let Ok(Some(report)) = wire::receive(&mut output) {
-                if sender.send(Message { generation, report: Some(report) }).is_err() {
-                    return;
-                }
-            }
-            let _ = sender.send(Message { generation, report: None });
-        });
-        Ok(Worker { generation, child, orders, ticket: None })
+        thread::spawn(move || listen(output, generation, &sender));
+        let (held, unsent) = (BTreeMap::new(), Vec::new());
+        Ok(Worker { generation, child, orders, held, load: 0.0, unsent, asked: false, retired: false })
     }
 
-    /// What a message means now, if anything.
-    fn event(&mut self, message: Message) -> Option<Event> {
-        let slot = self.slots.iter_mut().find(|s| s.as_ref().is_some_and(|w| w.generation == message.generation))?;
-        match message.report {
-            Some(Report::Progress { ticket, share }) => Some(Event::Progress { ticket, share }),
-            Some(Report::Finished { ticket, outcome }) => {
-                slot.as_mut()?.ticket = None;
-                // Such a worker takes no further order: the next task needs a fresh one.
-                if matches!(outcome, Outcome::Lost { .. }) {
-                    let _ = end(slot.take()?);
-                }
-                Some(Event::Finished { ticket, outcome })
-            }
-            None => {
-                let worker = slot.take()?;
-                let ticket = worker.ticket;
-                // The pipe is closed, so the process has ended or is of no use.
-                let reason = end(worker).map_or_else(|e| format!("a worker is gone: {e}"), describe);
-                ticket.map(|ticket| Event::Lost { ticket, reason })
-            }
+    /// What a message means now.
+    fn events(&mut self, message: Message, events: &mut Vec<Event>) {
+        let of_it = |slot: &&mut Option<Worker>| slot.as_ref().is_some_and(|worker| worker.generation == message.generation);
+        let Some(slot) = self.slots.iter_mut().find(of_it) else { return };
+        match (message.reports, slot.as_mut()) {
+            (Some(reports), Some(worker)) => events.extend(reports.into_iter().map(|report| worker.event(report))),
+            _ => events.extend(slot.take().into_iter().flat_map(Worker::end)),
         }
+    }
+
+    fn workers(&mut self) -> impl Iterator<Item = &mut Worker> {
+        self.slots.iter_mut().filter_map(Option::as_mut)
     }
 }
 
-/// Ends a worker that is of no use any more.
-fn end(mut worker: Worker) -> io::Result<ExitStatus> {
-    let _ = worker.child.kill();
-    worker.child.wait()
+/// Passes on what a worker says until its pipe closes.
+fn listen(output: ChildStdout, generation: u64, sender: &Sender<Message>) {
+    let mut output = BufReader::with_capacity(1 << 16, output);
+    let mut last: Option<Instant> = None;
+    loop {
+        let mut reports = Vec::new();
+        // A stream that is not ours ends the worker like one that closed.
+        let goes_on = matches!(wire::receive_some(&mut output, &mut reports), Ok(true));
+        if sender.send(Message { generation, reports: Some(reports) }).is_err() {
+            return;
+        }
+        if !goes_on {
+            let _ = sender.send(Message { generation, reports: None });
+            return;
+        }
+        if last.is_some_and(|last| last.elapsed() < 2 * COLLECT) {
+            thread::sleep(COLLECT);
+        }
+        last = Some(Instant::now());
+    }
 }
 
 /// How a worker process ended, in words.
@@ -110,39 +216,56 @@ fn describe(status: ExitStatus) -> String {
 }
 
 impl Launcher for Local {
-    fn free(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.as_ref().is_none_or(|w| w.ticket.is_none())).count()
+    fn has_room(&self, load: Load) -> bool {
+        self.slots.iter().any(|slot| slot.as_ref().is_none_or(|worker| worker.has_room(load)))
     }
 
-    fn submit(&mut self, ticket: u64, attempt: u32, task: &Task) -> Result<(), LaunchError> {
-        let idle = |slot: &Option<Worker>| slot.as_ref().is_some_and(|w| w.ticket.is_none());
-        let place = self.slots.iter().position(idle).or_else(|| self.slots.iter().position(Option::is_none));
-        let place = place.ok_or(LaunchError::NoPlace)?;
+    fn submit(&mut self, ticket: u64, attempt: u32, task: &Task, load: Load) -> Result<(), LaunchError> {
+        // An idle worker, or a new one, or the one that has least to do.
+        let rank = |slot: &Option<Worker>| match slot {
+            Some(worker) if worker.is_idle() => Some(-2.0),
+            None => Some(-1.0),
+            Some(worker) => worker.has_room(load).then_some(worker.load),
+        };
+        let ranked = self.slots.iter().enumerate().filter_map(|(place, slot)| Some((rank(slot)?, place)));
+        let (_, place) = ranked.min_by(|a, b| a.0.total_cmp(&b.0)).ok_or(LaunchError::NoPlace)?;
         let mut worker = match self.slots[place].take() {
             Some(worker) => worker,
             None => self.start()?,
         };
-        worker.ticket = Some(ticket);
-        // If the worker died meanwhile, its closed pipe reports the task as lost.
-        let _ = wire::send(&mut worker.orders, &Order { ticket, attempt, task: task.clone() });
+        let load = load.nanoseconds();
+        worker.load += load;
+        worker.held.insert(ticket, Held { load, begun: false });
+        worker.unsent.push(Order { ticket, attempt, task: task.clone() });
         self.slots[place] = Some(worker);
         Ok(())
     }
 
+    fn balance(&mut self) {
+        if self.slots.iter().any(|slot| slot.as_ref().is_none_or(Worker::is_idle)) {
+            self.workers().for_each(|worker| worker.ask_back(2));
+        }
+    }
+
+    fn recall(&mut self) {
+        self.workers().for_each(|worker| worker.ask_back(1));
+    }
+
     fn poll(&mut self, timeout: Duration) -> Result<Vec<Event>, LaunchError> {
+        self.workers().for_each(Worker::send);
         let mut messages = match self.reports.1.recv_timeout(timeout) {
             Ok(message) => vec![message],
             // We hold a sender ourselves, so the channel cannot be disconnected.
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Vec::new(),
         };
         messages.extend(self.reports.1.try_iter());
-        Ok(messages.into_iter().filter_map(|message| self.event(message)).collect())
+        let mut events = Vec::new();
+        messages.into_iter().for_each(|message| self.events(message, &mut events));
+        Ok(events)
     }
 
     fn cancel(&mut self) {
-        for worker in self.slots.iter_mut().filter_map(Option::as_mut) {
-            let _ = worker.child.kill();
-        }
+        self.workers().for_each(|worker| drop(worker.child.kill()));
         for mut worker in self.slots.iter_mut().filter_map(Option::take) {
             let _ = worker.child.wait();
         }
@@ -153,7 +276,7 @@ impl Drop for Local {
     /// Closes the pipes, on which idle workers end, and waits for them; a worker that is busy is ended.
     fn drop(&mut self) {
         for mut worker in self.slots.iter_mut().filter_map(Option::take) {
-            if worker.ticket.is_some() {
+            if !worker.held.is_empty() {
                 let _ = worker.child.kill();
             }
             drop(worker.orders);

@@ -1,6 +1,6 @@
 //! What coordinator and worker say to each other: length-framed `postcard` messages over a pipe.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,16 @@ use crate::grid::plan::Task;
 /// Longest message, in bytes: tasks are small, so more means that the stream is not ours.
 const LIMIT: u32 = 16 << 20;
 
-/// From the coordinator: one task to do.
+/// From the coordinator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Request {
+    /// Tasks to do, one after the other, behind those that wait already.
+    Do(Vec<Order>),
+    /// Give back the last so many of the tasks that wait, started ones excepted: another place is idle.
+    GiveBack(u32),
+}
+
+/// One task to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     /// Names the submission in reports.
@@ -31,16 +40,16 @@ pub enum Outcome {
         /// Why.
         error: String,
     },
-    /// It could not be done here and now; another worker may.
-    Lost {
-        /// Why.
-        error: String,
-    },
 }
 
-/// From the worker.
+/// From the worker, many in one message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Report {
+    /// A task is begun. Told before it is: when the worker dies, this says which tasks it may have died of.
+    Started {
+        /// The submission.
+        ticket: u64,
+    },
     /// Share of a task's work that is done, 0 to 1.
     Progress {
         /// The submission.
@@ -48,12 +57,24 @@ pub enum Report {
         /// The share.
         share: f32,
     },
-    /// A task ended.
+    /// A task ended; where it ended well, its records are committed.
     Finished {
         /// The submission.
         ticket: u64,
         /// How.
         outcome: Outcome,
+    },
+    /// These tasks were not started, and will not be.
+    GivenBack {
+        /// The submissions.
+        tickets: Vec<u64>,
+    },
+    /// The store takes nothing more from this worker: what these tasks did is not committed, and the worker ends.
+    Lost {
+        /// The submissions.
+        tickets: Vec<u64>,
+        /// Why.
+        error: String,
     },
 }
 
@@ -94,6 +115,23 @@ pub fn receive<T: DeserializeOwned>(stream: &mut impl Read) -> io::Result<Option
     postcard::from_bytes(&body).map(Some).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
 }
 
+/// Reads messages that each hold several items: waits for one message, then takes all that have arrived whole; `false` at the end of
+/// the stream.
+///
+/// # Errors
+/// See [`receive`].
+pub fn receive_some<T: DeserializeOwned>(stream: &mut BufReader<impl Read>, items: &mut Vec<T>) -> io::Result<bool> {
+    loop {
+        let Some(more) = receive::<Vec<T>>(stream)? else { return Ok(false) };
+        items.extend(more);
+        let buffer = stream.buffer();
+        let whole = buffer.first_chunk().is_some_and(|length| buffer.len() - 4 >= u32::from_le_bytes(*length) as usize);
+        if !whole {
+            return Ok(true);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +152,23 @@ mod tests {
             }
             assert_eq!(got[..], reports[..got.len()]);
             assert!(got.len() < 2);
+        }
+    }
+
+    #[test]
+    fn what_has_arrived_is_taken_at_once_and_in_order() {
+        let mut bytes = Vec::new();
+        for n in 0..40_u64 {
+            send(&mut bytes, &vec![n; (n % 3) as usize]).unwrap();
+        }
+        let expected: Vec<u64> = (0..40).flat_map(|n| vec![n; (n % 3) as usize]).collect();
+        for capacity in [4, 5, 17, 1000] {
+            let (mut stream, mut got, mut waits) = (BufReader::with_capacity(capacity, &bytes[..]), Vec::<u64>::new(), 0);
+            while receive_some(&mut stream, &mut got).unwrap() {
+                waits += 1;
+            }
+            assert_eq!(got, expected);
+            assert!(capacity < 1000 || waits == 1, "{waits}");
         }
     }
 

@@ -34,6 +34,24 @@ impl Schedule {
     pub fn recorded(&self, epochs: u32) -> Vec<i64> {
         (-1..i64::from(epochs)).filter(|&e| self.records(e, epochs)).collect()
     }
+
+    /// How many epochs of a training of `epochs` passes are recorded, without walking through them.
+    #[must_use]
+    pub fn count(&self, epochs: u32) -> usize {
+        // Multiples of a stride below `end`.
+        const fn multiples(stride: u32, end: u32) -> u32 {
+            end.div_ceil(stride)
+        }
+        const fn least(a: u32, b: u32) -> u32 {
+            if a < b { a } else { b }
+        }
+        let (first, second, third) = (least(epochs, 50), least(epochs, 100), least(epochs, 2000));
+        let strided = first + multiples(2, second) - multiples(2, first) + multiples(20, third) - multiples(20, second)
+            + multiples(100, epochs)
+            - multiples(100, third);
+        let last = epochs > 0 && !self.records(i64::from(epochs) - 1, u32::MAX);
+        strided as usize + usize::from(last) + usize::from(self.record_initial)
+    }
 }
 
 #[cfg(test)]
@@ -47,6 +65,16 @@ mod tests {
             assert_eq!(schedule.recorded(epochs).len(), count, "{epochs} epochs");
         }
         assert_eq!(schedule.recorded(8000).last(), Some(&7999));
+    }
+
+    #[test]
+    fn counting_agrees_with_walking() {
+        for record_initial in [false, true] {
+            let schedule = Schedule { record_initial };
+            for epochs in (0..260).chain(1900..2260) {
+                assert_eq!(schedule.count(epochs), schedule.recorded(epochs).len(), "{epochs} epochs");
+            }
+        }
     }
 
     #[test]

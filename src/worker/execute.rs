@@ -12,7 +12,7 @@ use super::measure::{MeasureError, Plan, Space};
 use crate::grid::plan::Task;
 use crate::math::exec::Exec;
 use crate::store::records::{GradientRow, MeasureRow, Measurement, MetricRow, Record, Snapshots, Training};
-use crate::store::{Index, StoreError, Writer};
+use crate::store::{Index, Store, StoreError, Writer};
 use crate::train::data::Dataset;
 use crate::train::network::Network;
 use crate::train::spec::{DatasetName, Split, TrainingSpec};
@@ -37,6 +37,14 @@ pub enum TaskError {
     Store(#[from] StoreError),
 }
 
+impl TaskError {
+    /// Whether the store is at fault; a record that is too large is the task's own.
+    #[must_use]
+    pub const fn is_of_the_store(&self) -> bool {
+        matches!(self, Self::Store(error) if !matches!(error, StoreError::TooLarge { .. } | StoreError::Encode { .. }))
+    }
+}
+
 /// Where the records of a task go.
 pub trait Keep {
     /// Takes a record over.
@@ -44,21 +52,11 @@ pub trait Keep {
     /// # Errors
     /// [`StoreError`] if it cannot be kept.
     fn append(&self, record: &Record) -> Result<(), StoreError>;
-
-    /// Waits until all that was taken over is kept.
-    ///
-    /// # Errors
-    /// [`StoreError`] if it cannot be.
-    fn flush(&self) -> Result<(), StoreError>;
 }
 
 impl Keep for Writer {
     fn append(&self, record: &Record) -> Result<(), StoreError> {
         Self::append(self, record).map(drop)
-    }
-
-    fn flush(&self) -> Result<(), StoreError> {
-        Self::flush(self)
     }
 }
 
@@ -66,8 +64,10 @@ impl Keep for Writer {
 pub struct Executor<'a> {
     /// Instruction set, and whether there is more than one thread.
     pub exec: Exec,
-    /// What is committed.
-    pub index: Index,
+    /// Where snapshots are read.
+    pub store: &'a Store,
+    /// What is committed there; opened by the first task that needs it.
+    pub index: Option<Index>,
     /// Where results go.
     pub writer: &'a dyn Keep,
     /// Data sets, by name and split seed.
@@ -78,10 +78,10 @@ pub struct Executor<'a> {
 type Rows = Vec<Vec<MeasureRow>>;
 
 impl Executor<'_> {
-    /// Executes a task; when it returns, its records are committed. `progress` hears shares of the work between 0 and 1.
+    /// Executes a task and hands its records to the writer. `progress` hears shares of the work between 0 and 1.
     ///
     /// # Errors
-    /// [`TaskError`]; what was committed before stays.
+    /// [`TaskError`]; what was handed over before stays.
     pub fn execute(&mut self, task: &Task, progress: &mut dyn FnMut(f64)) -> Result<(), TaskError> {
         let data = self.data.entry((task.spec.dataset, task.spec.split_seed));
         let data = Rc::clone(data.or_insert_with(|| Rc::new(Dataset::load(task.spec.dataset, task.spec.split_seed))));
@@ -94,7 +94,7 @@ impl Executor<'_> {
                 match trained {
                     Some(found) => found,
                     // Too large to keep: everything was measured on the way.
-                    None => return Ok(self.writer.flush()?),
+                    None => return Ok(()),
                 }
             }
         };
@@ -103,15 +103,19 @@ impl Executor<'_> {
             let rows = self.measure(task, &data, &epochs, &snapshots, &mut late)?;
             self.commit_measurements(task, rows)?;
         }
-        Ok(self.writer.flush()?)
+        Ok(())
     }
 
     /// Recorded epochs and snapshots of a committed training; `None` if they were not kept or are damaged.
     fn snapshots(&mut self, task: &Task) -> Result<Option<(Vec<i64>, Snapshots)>, TaskError> {
-        if !self.index.contains(task.training) {
-            self.index.refresh()?;
+        let index = match &mut self.index {
+            Some(index) => index,
+            none => none.insert(self.store.index()?),
+        };
+        if !index.contains(task.training) {
+            index.refresh()?;
         }
-        let training = self.index.training(task.training)?;
+        let training = index.training(task.training)?;
         Ok(training.and_then(|t| t.snapshots.map(|snapshots| (t.epochs, snapshots))))
     }
 

@@ -1,5 +1,6 @@
 //! Who ran an attempt, where, when, with which program: what the table `provenance` tells and no result depends on.
 
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::grid::ids::Id;
@@ -19,10 +20,12 @@ pub fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
 }
 
-/// Name of this host.
+/// Name of this host, read once.
 #[must_use]
 pub fn host() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+    static HOST: OnceLock<String> = OnceLock::new();
+    let read = || std::fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned());
+    HOST.get_or_init(|| read().unwrap_or_else(|_| "unknown".to_owned())).clone()
 }
 
 /// The record of an attempt that started at `started` and ends now.

@@ -1,21 +1,24 @@
 //! The worker process: takes orders from a pipe, executes them, reports. It ends when the pipe does, whatever became of the coordinator.
+//!
+//! Three threads: one listens, one executes, one commits (the store's). The executing one hands records over and goes on; a task is told
+//! as finished by the committing one, once its records are committed, so that one sync serves all tasks that ended meanwhile.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::execute::{Executor, Keep, TaskError};
+use super::execute::Executor;
+use super::orders::Orders;
 use super::provenance::{self, attempt};
-use crate::launch::wire::{self, Order, Outcome, Report};
+use crate::launch::wire::{self, Order, Outcome, Report, Request};
 use crate::math::exec::Exec;
 use crate::store::records::{AttemptStatus, Record};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, WriteError, Writer};
 
 /// Shortest time between two reports of progress.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
@@ -28,7 +31,8 @@ pub struct Identity<'a> {
     pub launcher: &'a str,
 }
 
-/// Serves orders from `input` on the store at `root` until the stream ends; then the process must end. Reports go to `output`.
+/// Serves orders from `input` on the store at `root`; reports go to `output`. The process ends when `input` does. Returns only after a
+/// failure to read or write the store, which the coordinator was told of: a fresh worker starts a fresh segment.
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be opened.
@@ -36,16 +40,20 @@ pub fn serve(
     root: &Path,
     identity: &Identity<'_>,
     mut input: impl Read + Send + 'static,
-    mut output: impl Write,
+    output: impl Write + Send + 'static,
 ) -> Result<(), StoreError> {
     let store = Store::open(root)?;
-    let writer = store.writer(|_| ())?;
-    let mut executor = Executor { exec: identity.exec, index: store.index()?, writer: &writer, data: HashMap::new() };
-    let (sender, orders) = channel::<Order>();
+    let reporter = Arc::new(Reporter { output: Mutex::new(Box::new(output)), pending: Mutex::default() });
+    let told = Arc::clone(&reporter);
+    let writer = store.writer(move |result| told.committed(result))?;
+    let mut executor = Executor { exec: identity.exec, store: &store, index: None, writer: &writer, data: HashMap::new() };
+    let orders = Arc::new(Orders::default());
+    let (waiting, told) = (Arc::clone(&orders), Arc::clone(&reporter));
     thread::spawn(move || {
-        while let Ok(Some(order)) = wire::receive(&mut input) {
-            if sender.send(order).is_err() {
-                return;
+        while let Ok(Some(request)) = wire::receive(&mut input) {
+            match request {
+                Request::Do(orders) => waiting.add(orders),
+                Request::GiveBack(most) => told.send(vec![Report::GivenBack { tickets: waiting.give_back(most as usize) }]),
             }
         }
         // The coordinator is gone or has no more work. What is committed is safe and the rest will be done again, so a task under
@@ -53,48 +61,110 @@ pub fn serve(
         std::process::exit(0);
     });
     let panics = remember_panics();
-    for order in orders {
-        let outcome = one(&mut executor, identity, &order, &mut output, &panics);
-        let ended = matches!(outcome, Outcome::Lost { .. });
-        let told = wire::send(&mut output, &Report::Finished { ticket: order.ticket, outcome });
-        // After a lost write the writer takes nothing more: a fresh worker starts a fresh segment.
-        if ended || told.is_err() {
-            break;
+    loop {
+        let order = orders.next();
+        reporter.begin(order.ticket);
+        if let Err(error) = one(&mut executor, &writer, identity, &order, (&reporter, &panics)) {
+            // What is behind other tasks is committed first; if the writer has failed, that has been told with all tasks.
+            let _ = writer.flush();
+            reporter.send(vec![Report::Lost { tickets: vec![order.ticket], error }]);
+            return Ok(());
         }
     }
-    Ok(())
 }
 
-/// Executes one order and commits the record of the attempt.
-fn one(executor: &mut Executor<'_>, identity: &Identity<'_>, order: &Order, output: &mut impl Write, panics: &Panics) -> Outcome {
+/// Executes one order and hands its records over, that of the attempt last; the reason if the store cannot be read or written.
+fn one(
+    executor: &mut Executor<'_>,
+    writer: &Writer,
+    identity: &Identity<'_>,
+    order: &Order,
+    (reporter, panics): (&Reporter, &Panics),
+) -> Result<(), String> {
     let (started, mut last) = (provenance::now(), Instant::now());
     let mut progress = |share: f64| {
         if last.elapsed() >= REPORT_EVERY {
             last = Instant::now();
-            // If nobody listens, the input's end will tell.
-            let _ = wire::send(output, &Report::Progress { ticket: order.ticket, share: share as f32 });
+            reporter.send(vec![Report::Progress { ticket: order.ticket, share: share as f32 }]);
         }
     };
     let result = catch_unwind(AssertUnwindSafe(|| executor.execute(&order.task, &mut progress)));
     let (status, error) = match result {
         Ok(Ok(())) => (AttemptStatus::Ok, None),
-        Ok(Err(error @ TaskError::Store(_))) => (AttemptStatus::Lost, Some(chain(&error))),
+        Ok(Err(error)) if error.is_of_the_store() => return Err(chain(&error)),
         Ok(Err(error)) => (AttemptStatus::Failed, Some(chain(&error))),
         Err(payload) => (AttemptStatus::Failed, Some(panics.take(&*payload))),
     };
     let note =
         attempt(order.task.training, order.attempt, started, identity.launcher, identity.exec.isa.name(), status, error.clone());
-    let noted = commit(executor.writer, note);
-    match (status, error) {
-        (AttemptStatus::Lost | AttemptStatus::Oom, error) => Outcome::Lost { error: error.unwrap_or_default() },
-        (AttemptStatus::Failed, error) => Outcome::Failed { error: error.unwrap_or_default() },
-        (AttemptStatus::Ok, _) => noted.map_or_else(|e| Outcome::Lost { error: chain(&e) }, |()| Outcome::Ok),
-    }
+    let outcome = error.map_or(Outcome::Ok, |error| Outcome::Failed { error });
+    reporter.end(writer, &Record::Attempt(note), order.ticket, outcome).map_err(|error| chain(&error))
 }
 
-fn commit(writer: &dyn Keep, note: crate::store::records::Attempt) -> Result<(), StoreError> {
-    writer.append(&Record::Attempt(note))?;
-    writer.flush()
+/// Tells the coordinator. What it says after the coordinator's end is lost: the input's end will tell.
+struct Reporter {
+    output: Mutex<Box<dyn Write + Send>>,
+    pending: Mutex<Pending>,
+}
+
+/// Tasks begun and not told as finished.
+#[derive(Default)]
+struct Pending {
+    /// Being executed.
+    current: Option<u64>,
+    /// Executed: sequence number of the last record, ticket, outcome; in order.
+    ended: VecDeque<(u64, u64, Outcome)>,
+}
+
+impl Reporter {
+    fn send(&self, reports: Vec<Report>) {
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = wire::send(&mut *output, &reports);
+    }
+
+    fn begin(&self, ticket: u64) {
+        self.pending().current = Some(ticket);
+        self.send(vec![Report::Started { ticket }]);
+    }
+
+    /// Hands over the last record of a task and notes what to tell when it is committed.
+    fn end(&self, writer: &Writer, record: &Record, ticket: u64, outcome: Outcome) -> Result<(), StoreError> {
+        // Held across both, or the commit could be told before the task is noted.
+        let mut pending = self.pending();
+        let sequence = writer.append(record)?;
+        pending.current = None;
+        pending.ended.push_back((sequence, ticket, outcome));
+        Ok(())
+    }
+
+    /// Called by the committing thread.
+    fn committed(&self, result: Result<u64, WriteError>) {
+        match result {
+            Ok(upto) => {
+                let mut pending = self.pending();
+                let n = pending.ended.iter().take_while(|(sequence, ..)| *sequence <= upto).count();
+                let ended = pending.ended.drain(..n);
+                let reports: Vec<Report> = ended.map(|(_, ticket, outcome)| Report::Finished { ticket, outcome }).collect();
+                drop(pending);
+                if !reports.is_empty() {
+                    self.send(reports);
+                }
+            }
+            Err(error) => {
+                let mut pending = self.pending();
+                let mut tickets: Vec<u64> = pending.ended.drain(..).map(|(_, ticket, _)| ticket).collect();
+                tickets.extend(pending.current);
+                self.send(vec![Report::Lost { tickets, error: chain(&error) }]);
+                // The writer takes nothing more, so whatever is under way cannot be kept.
+                std::process::exit(0);
+            }
+        }
+    }
+
+    /// Each change of it leaves it whole, so a panic elsewhere while it was locked does no harm.
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// An error with its causes, on one line.
