@@ -21,8 +21,9 @@ use crate::query::running::{Notice, Presence};
 use crate::query::status::status;
 use crate::store::records::{AttemptStatus, Record};
 use crate::store::tables::write_csv;
-use crate::store::{Index, OsDisk, Store, Writer, replace_file};
+use crate::store::{Damage, Index, OsDisk, Store, Writer, compact, replace_file};
 use crate::worker::provenance;
+use crate::worker::serve::chain;
 
 /// What a cohort's tables were made from, so that a call that finds nothing to do need not make them again.
 pub const STATE: &str = "state.json";
@@ -143,8 +144,12 @@ fn conduct(
         conducted.counts = plan.counts;
         let batch = Batch::select(&plan.tasks, &index, select)?;
         conducted.passed_over = plan.tasks.len() - batch.tasks.len();
+        let mut found = Vec::new();
         if !batch.tasks.is_empty() {
             let driven = batch.run(loaded, &store, arguments, interrupt, quiet, &mut conducted);
+            if driven.is_ok() && conducted.outcomes.left == 0 {
+                found = tidy(&store);
+            }
             index.refresh()?;
             driven?;
         }
@@ -156,7 +161,7 @@ fn conduct(
         let (summary, figures) = kept.map_or_else(|| tables_and_figures(loaded, &index, &dir), Ok)?;
         (conducted.summary, conducted.figures) = (Some(summary), figures);
         // Payloads are checked as they are read: only now damage in them is known.
-        let found = index.damage();
+        found.extend(index.damage());
         if found.len() == damaged || found.is_empty() {
             break;
         }
@@ -165,6 +170,19 @@ fn conduct(
     }
     conducted.elapsed = start.elapsed();
     Ok(conducted)
+}
+
+/// Merges what the workers left, so that the store has few files and opens fast; the damage found on the way, which is set aside. All is
+/// committed, so a failure is no failure of the run.
+fn tidy(store: &Store) -> Vec<Damage> {
+    let young = compact::Request { extent: compact::Extent::Young, wants: None, dry_run: false };
+    store.compact(&young).map_or_else(
+        |error| {
+            tracing::warn!("segments are not merged: {}", chain(&error));
+            Vec::new()
+        },
+        |done| done.damage,
+    )
 }
 
 /// The tasks that a round takes up, with the number of the last attempt at each.

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod columns;
+mod compact;
 mod compare;
 mod conduct;
 mod convert;
@@ -13,6 +14,7 @@ mod explain;
 mod export;
 mod figures;
 mod find;
+mod gc;
 mod import;
 mod interrupt;
 mod load;
@@ -76,6 +78,8 @@ enum Command {
 
     Schema(schema::SchemaArguments),
     Convert(convert::ConvertArguments),
+    Compact(compact::CompactArguments),
+    Gc(gc::GcArguments),
     Completions(manual::CompletionsArguments),
     Man(manual::ManArguments),
     Worker(worker::WorkerArguments),
@@ -150,6 +154,8 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
 
         Command::Schema(a) => schema::schema(&a),
         Command::Convert(a) => convert::convert(&a, quiet),
+        Command::Compact(a) => compact::compact(&a, quiet),
+        Command::Gc(a) => gc::gc(&a, quiet),
         Command::Completions(a) => manual::completions(&a),
         Command::Man(a) => manual::man(&a),
         Command::Worker(a) => worker::worker(&a),

@@ -25,6 +25,12 @@ pub trait Disk: Debug + Send + Sync {
     /// # Errors
     /// As `rename(2)`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// As `unlink(2)`.
+    fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
 /// A file being written.
@@ -64,6 +70,10 @@ impl Disk for OsDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
     }
 }
 
@@ -110,8 +120,7 @@ pub fn make_directories(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
 /// Those of the file system; the old content stays.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
-    let temporary = unique_path(dir, ".", ".tmp")?;
-    let mut file = OsDisk.create_new(&temporary)?;
+    let (temporary, mut file) = create_held(&OsDisk, dir, ".", TEMPORARY)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| OsDisk.rename(&temporary, path));
     if written.is_err() {
         // What is left of a failed write is only room.
@@ -121,19 +130,47 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     OsDisk.sync_dir(dir)
 }
 
-/// Removes the files of `dir` that end in `suffix` and that no process holds: what a killed process left. Never an error: it is only room.
-pub fn remove_abandoned(dir: &Path, suffix: &str) {
+/// How the names of unfinished files end, so that no `*.parquet` and no `*.seg` finds them; they begin with a dot.
+pub const TEMPORARY: &str = ".tmp";
+
+/// Creates a file of a unique name, held for as long as it is open.
+pub fn create_held(disk: &dyn Disk, dir: &Path, prefix: &str, suffix: &str) -> io::Result<(PathBuf, Box<dyn DiskFile>)> {
+    loop {
+        let path = unique_path(dir, prefix, suffix)?;
+        let file = disk.create_new(&path)?;
+        // A process that tidies up may have taken it for abandoned before it was held.
+        if file.hold()? {
+            return Ok((path, file));
+        }
+    }
+}
+
+/// The unfinished files of `dir` that no process holds, what killed processes left; removed by `each` if it likes: they stay locked for so
+/// long. Never an error: it is only room.
+pub fn for_abandoned(dir: &Path, mut each: impl FnMut(&Path)) {
     let Ok(entries) = fs::read_dir(dir) else { return };
     for path in entries.flatten().map(|entry| entry.path()) {
-        let named =
-            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with('.') && name.ends_with(suffix));
+        let named = path.file_name().and_then(|name| name.to_str()).is_some_and(is_temporary);
         if named
             && let Ok(file) = File::open(&path)
             && file.try_lock().is_ok()
         {
-            let _ = fs::remove_file(&path);
+            each(&path);
         }
     }
+}
+
+/// Whether a name is one of [`unique_path`]'s for an unfinished file, and not a file of other people.
+fn is_temporary(name: &str) -> bool {
+    let random = name.strip_suffix(TEMPORARY).filter(|name| name.starts_with('.')).and_then(|name| name.rsplit('.').next());
+    random.is_some_and(|random| random.len() == 32 && random.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Removes the unfinished files of `dir` that no process holds.
+pub fn remove_abandoned(dir: &Path) {
+    for_abandoned(dir, |path| {
+        let _ = fs::remove_file(path);
+    });
 }
 
 /// A path in `dir` that no other process chooses: 128 random bits in its name, which means nothing.
@@ -152,11 +189,12 @@ pub mod faulty {
 
     use super::*;
 
-    /// Fails the operation number `fail_at` (from 0) and all later ones, as a full or dead disk does.
+    /// Fails the operation number `fail_at` (from 0), and all later ones as a full or dead disk does, or this one alone.
     #[derive(Clone, Debug)]
     pub struct FaultyDisk {
         done: Arc<AtomicUsize>,
         fail_at: usize,
+        once: bool,
     }
 
     #[derive(Debug)]
@@ -168,11 +206,22 @@ pub mod faulty {
     impl FaultyDisk {
         /// A disk that does so many operations.
         pub fn new(fail_at: usize) -> Self {
-            Self { done: Arc::default(), fail_at }
+            Self { done: Arc::default(), fail_at, once: false }
+        }
+
+        /// A disk that fails one operation and then goes on.
+        pub fn once(fail_at: usize) -> Self {
+            Self { once: true, ..Self::new(fail_at) }
+        }
+
+        /// Whether an operation was failed.
+        pub fn has_failed(&self) -> bool {
+            self.done.load(Ordering::SeqCst) > self.fail_at
         }
 
         fn step(&self) -> io::Result<()> {
-            if self.done.fetch_add(1, Ordering::SeqCst) < self.fail_at { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+            let n = self.done.fetch_add(1, Ordering::SeqCst);
+            if n < self.fail_at || (self.once && n > self.fail_at) { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
         }
     }
 
@@ -190,6 +239,11 @@ pub mod faulty {
         fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
             self.step()?;
             OsDisk.rename(from, to)
+        }
+
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            self.step()?;
+            OsDisk.remove(path)
         }
     }
 
@@ -233,17 +287,14 @@ mod tests {
     #[test]
     fn abandoned_files_go_and_held_ones_stay() {
         let dir = tempfile::tempdir().unwrap();
-        let held = dir.path().join(".held.tmp");
-        let file = OsDisk.create_new(&held).unwrap();
-        assert!(file.hold().unwrap());
-        for name in [".left.tmp", "table.tmp", ".left"] {
-            fs::write(dir.path().join(name), "").unwrap();
-        }
-        remove_abandoned(dir.path(), ".tmp");
-        let exists = |name: &str| dir.path().join(name).exists();
-        assert_eq!([".held.tmp", ".left.tmp", "table.tmp", ".left"].map(exists), [true, false, true, true]);
+        let (held, file) = create_held(&OsDisk, dir.path(), ".runs.parquet.", TEMPORARY).unwrap();
+        let left = unique_path(dir.path(), ".", TEMPORARY).unwrap();
+        let others = ["table.tmp", ".left", ".notes.tmp"].map(|name| dir.path().join(name));
+        others.iter().chain([&left]).for_each(|path| fs::write(path, "").unwrap());
+        remove_abandoned(dir.path());
+        assert!(held.exists() && !left.exists() && others.iter().all(|path| path.exists()));
         drop(file);
-        remove_abandoned(dir.path(), ".tmp");
+        remove_abandoned(dir.path());
         assert!(!held.exists());
     }
 

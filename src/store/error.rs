@@ -95,6 +95,8 @@ pub struct Damage {
 pub enum DamageKind {
     /// The segment's own header does not check; its records are used if they check.
     SegmentHeader,
+    /// The index of a sealed segment does not check; its records are found by walking.
+    Footer,
     /// No part of the file is of this program.
     Foreign,
     /// So many bytes hold no valid frame.
@@ -115,6 +117,7 @@ impl fmt::Display for Damage {
         let offset = self.offset;
         match self.kind {
             DamageKind::SegmentHeader => write!(f, "{segment}: damaged segment header; records that check are used"),
+            DamageKind::Footer => write!(f, "{segment}: damaged index at byte {offset}; records are found without it"),
             DamageKind::Foreign => write!(f, "{segment}: not a segment of infoplane; ignored, move it out of the store"),
             DamageKind::Unreadable { bytes } => {
                 write!(f, "{segment}: {bytes} damaged bytes at byte {offset}; the records there are computed again")

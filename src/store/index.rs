@@ -1,4 +1,5 @@
-//! What is committed: positions of all records, found by walking the headers of all segments. Payloads stay on disk.
+//! What is committed: positions of all records, from the footers of sealed segments and by walking the headers of the others. Payloads
+//! stay on disk.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File};
@@ -9,10 +10,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::{Damage, DamageKind, StoreError};
+use super::footer::{self, Footer};
 use super::frame::{FRAME_HEADER, FrameHeader, checksum, parse_frame_header};
 use super::records::{Attempt, Kind, Measurement, Record, Training};
 use super::scan::{Scan, ScanError, Window, scan};
 use crate::grid::ids::Id;
+
+/// What is said when a segment cannot be read.
+const READ: &str = "read segment";
+/// Looks at a directory that changes under our eyes.
+const PATIENCE: usize = 100;
 
 /// The committed records of a store, as of the last [`Index::refresh`].
 ///
@@ -22,15 +29,15 @@ use crate::grid::ids::Id;
 pub struct Index {
     dir: PathBuf,
     segments: Vec<Segment>,
-    known: HashSet<PathBuf>,
+    /// Of segments without a footer, as is what follows.
     positions: HashMap<Id, Position>,
     /// Further copies of a record: rare.
     copies: HashMap<Id, Vec<Position>>,
     attempts: HashMap<Id, Vec<Id>>,
     damage: Vec<Damage>,
     seen: Mutex<Seen>,
-    /// Whether `seen` knows of damage; never taken back.
-    any_damaged: AtomicBool,
+    /// Whether `seen` knows of damage or of a successor; never taken back.
+    seen_any: AtomicBool,
 }
 
 /// A segment and how far it was walked.
@@ -39,6 +46,8 @@ struct Segment {
     path: PathBuf,
     end: u64,
     tail: Option<Damage>,
+    /// Of a sealed segment: it never changes.
+    footer: Option<Footer>,
 }
 
 /// Where a frame stands.
@@ -57,6 +66,8 @@ struct Seen {
     damaged: BTreeMap<Position, Id>,
     /// The file read last: the records of one run mostly stand in one segment.
     file: Option<(u32, Arc<File>)>,
+    /// Built when a segment was found to be gone: a compaction has moved its records. It answers from then on.
+    successor: Option<Arc<Index>>,
 }
 
 /// A frame found by a walk, before it is merged.
@@ -70,46 +81,82 @@ struct Found {
 impl Index {
     /// Builds the index of a directory of segments.
     pub(super) fn open(dir: PathBuf) -> Result<Self, StoreError> {
-        let mut index = Self {
+        let mut index = Self::empty(dir);
+        index.refresh()?;
+        Ok(index)
+    }
+
+    fn empty(dir: PathBuf) -> Self {
+        Self {
             dir,
             segments: Vec::new(),
-            known: HashSet::new(),
             positions: HashMap::new(),
             copies: HashMap::new(),
             attempts: HashMap::new(),
             damage: Vec::new(),
             seen: Mutex::default(),
-            any_damaged: AtomicBool::new(false),
-        };
-        index.refresh()?;
-        Ok(index)
+            seen_any: AtomicBool::new(false),
+        }
     }
 
-    /// Takes in new segments and what was appended to known ones; the number of records that were not known before.
+    /// Takes in new segments and what was appended to known ones; how many more records are known.
     ///
     /// # Errors
     /// [`StoreError::Io`]; [`StoreError::Newer`] if a segment or a record is of a later version.
     pub fn refresh(&mut self) -> Result<usize, StoreError> {
-        let before = self.positions.len();
-        for path in self.list()? {
-            if self.known.insert(path.clone()) {
-                self.segments.push(Segment { path, end: 0, tail: None });
+        let before = self.len();
+        for _ in 0..PATIENCE {
+            if self.take_in()? {
+                return Ok(self.len().saturating_sub(before));
+            }
+            // A compaction has moved records while we looked. To open anew is cheap: they are in a sealed segment now.
+            *self = Self::empty(std::mem::take(&mut self.dir));
+        }
+        let source = io::Error::other("they change faster than they can be read");
+        Err(StoreError::Io { action: "read the segments in", path: self.dir.clone(), source })
+    }
+
+    /// How many records are known; one that stands in several segments may count more than once.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.positions.len() + self.footers().map(|(_, footer)| footer.len()).sum::<usize>()
+    }
+
+    /// Whether nothing is committed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes in what is there; `false` if a segment has gone meanwhile.
+    fn take_in(&mut self) -> Result<bool, StoreError> {
+        let listed = list_segments(&self.dir)?;
+        if self.seen().successor.is_some() || self.segments.iter().any(|segment| listed.binary_search(&segment.path).is_err()) {
+            return Ok(false);
+        }
+        let known: HashSet<PathBuf> = self.segments.iter().map(|segment| segment.path.clone()).collect();
+        let new = listed.into_iter().filter(|path| !known.contains(path));
+        self.segments.extend(new.map(|path| Segment { path, end: 0, tail: None, footer: None }));
+        for number in 0..self.segments.len() {
+            match self.walk(number) {
+                Err(error) if is_gone(&error) => return Ok(false),
+                result => result?,
             }
         }
-        for number in 0..self.segments.len() {
-            self.walk(number)?;
-        }
-        Ok(self.positions.len() - before)
+        Ok(true)
     }
 
     /// Whether a record with this id is committed and not known to be damaged. Does not touch the disk.
     #[must_use]
     pub fn contains(&self, id: Id) -> bool {
-        if !self.any_damaged.load(Ordering::Acquire) {
+        if !self.seen_any.load(Ordering::Acquire) {
             // Asked by many threads, a million times: the lock would be most of the work.
-            return self.positions.contains_key(&id);
+            return self.positions.contains_key(&id) || self.footers().any(|(_, footer)| footer.find(id).is_some());
         }
         let seen = self.seen();
+        if let Some(successor) = &seen.successor {
+            return successor.contains(id);
+        }
         self.copies_of(id).any(|position| !seen.damaged.contains_key(&position))
     }
 
@@ -118,7 +165,7 @@ impl Index {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn verify(&self, id: Id) -> Result<bool, StoreError> {
-        Ok(self.payload(id)?.is_some())
+        self.or_successor(|| Ok(self.payload(id)?.is_some()), |next| next.verify(id))
     }
 
     /// The record with this id; `None` if it is not committed, or damaged in every copy.
@@ -126,6 +173,10 @@ impl Index {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn read(&self, id: Id) -> Result<Option<Record>, StoreError> {
+        self.or_successor(|| self.read_here(id), |next| next.read(id))
+    }
+
+    fn read_here(&self, id: Id) -> Result<Option<Record>, StoreError> {
         while let Some((position, kind, payload)) = self.payload(id)? {
             match Record::decode(kind, &payload) {
                 Ok(record) if record.id() == id => return Ok(Some(record)),
@@ -159,10 +210,11 @@ impl Index {
         self.segments.iter().filter_map(|segment| Some((name(&segment.path), look(&segment.path)?))).collect()
     }
 
-    /// Number of attempts at a training. Does not touch the disk.
+    /// Number of attempts at a training; one that stands in several segments may count more than once. Does not touch the disk.
     #[must_use]
     pub fn attempt_count(&self, training: Id) -> usize {
-        self.attempts.get(&training).map_or(0, Vec::len)
+        let walked = self.attempts.get(&training).map_or(0, Vec::len);
+        walked + self.footers().map(|(_, footer)| footer.attempts(training).count()).sum::<usize>()
     }
 
     /// The attempts at a training, in order: the last decides about the next.
@@ -170,21 +222,52 @@ impl Index {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn attempts(&self, training: Id) -> Result<Vec<Attempt>, StoreError> {
+        self.or_successor(|| self.attempts_here(training), |next| next.attempts(training))
+    }
+
+    fn attempts_here(&self, training: Id) -> Result<Vec<Attempt>, StoreError> {
         let mut attempts = Vec::new();
         for &id in self.attempts.get(&training).map_or(&[][..], Vec::as_slice) {
-            if let Some(Record::Attempt(attempt)) = self.read(id)? {
+            if let Some(Record::Attempt(attempt)) = self.read_here(id)? {
                 attempts.push(attempt);
+            }
+        }
+        for (segment, footer) in self.footers() {
+            for (offset, length) in footer.attempts(training) {
+                let position = Position { segment, length, offset };
+                attempts.extend(self.attempt_at(position)?.filter(|attempt| attempt.training == training));
             }
         }
         // Two coordinators may give one number twice, and clocks jump: the id settles it.
         attempts.sort_by(|a, b| a.number.cmp(&b.number).then(a.started.total_cmp(&b.started)).then(a.id.cmp(&b.id)));
+        // It may stand in a sealed segment and in another.
+        attempts.dedup_by_key(|attempt| attempt.id);
         Ok(attempts)
+    }
+
+    fn attempt_at(&self, position: Position) -> Result<Option<Attempt>, StoreError> {
+        if self.seen().damaged.contains_key(&position) {
+            return Ok(None);
+        }
+        let frame = self.frame(position)?;
+        let id = parse_frame_header(&frame).map_or(Id([0; 16]), |header| header.id);
+        let record = whole_frame(&frame, id).and_then(|(kind, payload)| Record::decode(kind, payload).ok());
+        Ok(match record {
+            Some(Record::Attempt(attempt)) if attempt.id == id => Some(attempt),
+            _ => {
+                self.note(position, id);
+                None
+            }
+        })
     }
 
     /// All that was found damaged so far, by segment and place.
     #[must_use]
     pub fn damage(&self) -> Vec<Damage> {
         let seen = self.seen();
+        if let Some(successor) = &seen.successor {
+            return successor.damage();
+        }
         let read = seen.damaged.iter().map(|(position, &id)| Damage {
             segment: self.segments[position.segment as usize].path.clone(),
             offset: position.offset,
@@ -196,28 +279,54 @@ impl Index {
         all
     }
 
-    /// The segments of the directory, by name.
-    fn list(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let failed = |source| StoreError::Io { action: "list the segments in", path: self.dir.clone(), source };
-        let mut paths = Vec::new();
-        for entry in fs::read_dir(&self.dir).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if path.extension().is_some_and(|extension| extension == "seg") {
-                paths.push(path);
-            }
+    /// The footers of the sealed segments, with the numbers of those.
+    fn footers(&self) -> impl Iterator<Item = (u32, &Footer)> {
+        // More segments than u32 counts do not fit a directory.
+        self.segments.iter().enumerate().filter_map(|(n, segment)| Some((n as u32, segment.footer.as_ref()?)))
+    }
+
+    /// What `here` finds, or, once a compaction has moved what stood here, what a newly built index does.
+    fn or_successor<T>(
+        &self,
+        here: impl FnOnce() -> Result<T, StoreError>,
+        there: impl FnOnce(&Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let successor = self.seen().successor.clone();
+        if let Some(successor) = successor {
+            return there(&successor);
         }
-        paths.sort();
-        Ok(paths)
+        match here() {
+            Err(error) if is_gone(&error) => {
+                let successor = Arc::new(Self::open(self.dir.clone())?);
+                self.seen().successor = Some(Arc::clone(&successor));
+                self.seen_any.store(true, Ordering::Release);
+                there(&successor)
+            }
+            result => result,
+        }
     }
 
     /// Walks what is new in a segment and merges it. Opens the file even if it seems unchanged: on a network file system only `open` asks
     /// the server for the length, `stat` may answer from a cache.
     fn walk(&mut self, number: usize) -> Result<(), StoreError> {
-        let Segment { path, end, .. } = &self.segments[number];
-        let failed = |source| StoreError::Io { action: "read segment", path: path.clone(), source };
+        let Segment { path, end, footer, .. } = &self.segments[number];
+        if footer.is_some() {
+            return Ok(());
+        }
+        let failed = |source| StoreError::Io { action: READ, path: path.clone(), source };
         let file = File::open(path).map_err(failed)?;
         let mut found = Vec::new();
         let mut bad = Vec::new();
+        if *end == 0 {
+            match Footer::read(&file).map_err(failed)? {
+                footer::Found::Whole(footer) => {
+                    self.segments[number].footer = Some(footer);
+                    return Ok(());
+                }
+                footer::Found::Damaged(offset) => bad.push((offset, DamageKind::Footer)),
+                footer::Found::Nothing => {}
+            }
+        }
         // More segments than u32 counts do not fit a directory.
         let segment = u32::try_from(number).unwrap_or(u32::MAX);
         let walked = scan(&file, *end, |header, offset, window| {
@@ -259,7 +368,11 @@ impl Index {
 
     fn copies_of(&self, id: Id) -> impl Iterator<Item = Position> {
         let further = self.copies.get(&id).map_or(&[][..], Vec::as_slice);
-        self.positions.get(&id).into_iter().chain(further).copied()
+        let sealed = self.footers().filter_map(move |(segment, footer)| {
+            let (offset, length) = footer.find(id)?;
+            Some(Position { segment, length, offset })
+        });
+        self.positions.get(&id).into_iter().chain(further).copied().chain(sealed)
     }
 
     /// The first whole copy of a record: where it stands, its kind and its payload.
@@ -280,7 +393,7 @@ impl Index {
     /// The bytes of a frame; fewer if the file was cut since it was walked.
     fn frame(&self, position: Position) -> Result<Vec<u8>, StoreError> {
         let path = &self.segments[position.segment as usize].path;
-        let failed = |source| StoreError::Io { action: "read segment", path: path.clone(), source };
+        let failed = |source| StoreError::Io { action: READ, path: path.clone(), source };
         let file = self.open_segment(position.segment, path).map_err(failed)?;
         let mut bytes = vec![0; FRAME_HEADER + position.length as usize];
         match file.read_exact_at(&mut bytes, position.offset) {
@@ -303,7 +416,7 @@ impl Index {
 
     fn note(&self, position: Position, id: Id) {
         self.seen().damaged.insert(position, id);
-        self.any_damaged.store(true, Ordering::Release);
+        self.seen_any.store(true, Ordering::Release);
     }
 
     /// Each change of it is one statement, so a panic elsewhere while it was locked does no harm.
@@ -316,6 +429,36 @@ impl Index {
 pub fn look(path: &Path) -> Option<(u64, i64)> {
     let now = fs::metadata(path).ok()?;
     Some((now.len(), now.mtime().wrapping_mul(1_000_000_000).wrapping_add(now.mtime_nsec())))
+}
+
+/// Whether a segment is not there any more; on a network file system an open file may say so, too.
+fn is_gone(error: &StoreError) -> bool {
+    matches!(error, StoreError::Io { action: READ, source, .. } if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::StaleNetworkFileHandle))
+}
+
+/// The segments of a directory, by name. Listed until two lists agree: one alone, made while a compaction renames, may miss both the old
+/// segments and the new.
+pub(super) fn list_segments(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let failed = |source| StoreError::Io { action: "list the segments in", path: dir.to_path_buf(), source };
+    let list = || -> Result<Vec<PathBuf>, StoreError> {
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(dir).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_some_and(|extension| extension == "seg") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        Ok(paths)
+    };
+    let mut last = list()?;
+    loop {
+        let next = list()?;
+        if next == last {
+            return Ok(next);
+        }
+        last = next;
+    }
 }
 
 /// What a frame says about attempts.

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::error::DamageKind;
+use super::footer::{FOOTER_KIND, FOOTER_SCHEMA};
 use super::frame::{
     FORMAT, FRAME_HEADER, FRAME_MAGIC, FrameHeader, SEGMENT_HEADER, SegmentHeader, parse_frame_header, parse_segment_header,
     segment_header,
@@ -121,7 +122,7 @@ impl<'a> Window<'a> {
     }
 }
 
-/// Walks a segment from `start` (0, or the `end` of the last walk) and gives every whole frame to `each`, with its offset and the window,
+/// Walks a segment from `start` (0, or the `end` of the last walk) and gives the whole frame of every record to `each`, with its offset and the window,
 /// in order.
 pub fn scan(
     file: &File,
@@ -146,7 +147,9 @@ pub fn scan(
         if next > window.length {
             break; // Torn, or being written.
         }
-        each(&header, offset, &mut window)?;
+        if header.kind != FOOTER_KIND {
+            each(&header, offset, &mut window)?;
+        }
         scan.end = next;
     }
     Ok(scan)
@@ -191,13 +194,11 @@ fn skip_damage(window: &mut Window<'_>, scan: &mut Scan) -> io::Result<bool> {
 
 /// Refuses records that this program does not understand: the header checks, so it is no damage.
 fn check_version(header: &FrameHeader, offset: u64) -> Result<(), ScanError> {
+    if (header.kind, header.schema) == (FOOTER_KIND, FOOTER_SCHEMA) {
+        return Ok(());
+    }
     let Some(kind) = Kind::of_code(header.kind) else {
-        return Err(ScanError::Newer {
-            offset,
-            what: "record kind",
-            found: header.kind.into(),
-            supported: Kind::Attempt.code().into(),
-        });
+        return Err(ScanError::Newer { offset, what: "record kind", found: header.kind.into(), supported: FOOTER_KIND.into() });
     };
     if header.schema > kind.schema() {
         return Err(ScanError::Newer {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use super::disk::{Disk, DiskFile, unique_path};
+use super::disk::{Disk, DiskFile, create_held};
 use super::error::{StoreError, WriteError};
 use super::frame::{frame_header, segment_header};
 use super::records::Record;
@@ -178,10 +178,16 @@ impl Committer {
     fn commit(&mut self, frames: &[u8]) -> Result<(), (&'static str, io::Error)> {
         if let Some(Segment { file, .. }) = &mut self.segment {
             file.write_all(frames).map_err(|error| ("append to", error))?;
-            return file.sync_data().map_err(|error| ("sync", error));
+            file.sync_data().map_err(|error| ("sync", error))?;
+            return match file.hold() {
+                Ok(true) => Ok(()),
+                // Locks that do not reach from host to host: another host took the segment for abandoned.
+                Ok(false) => Err(("go on with", io::Error::other("the segment was removed while it was written"))),
+                Err(error) => Err(("look at", error)),
+            };
         }
-        let path = unique_path(&self.dir, "", ".seg").map_err(|error| ("choose a name in", error))?;
-        let mut file = self.disk.create_new(&path).map_err(|error| ("create a segment in", error))?;
+        // Held until the process ends: compaction leaves it alone.
+        let (path, mut file) = create_held(&*self.disk, &self.dir, "", ".seg").map_err(|error| ("create a segment in", error))?;
         file.write_all(&[&segment_header(), frames].concat())
             .map_err(|error| ("write the first records to a segment in", error))?;
         file.sync_all().map_err(|error| ("sync a new segment in", error))?;

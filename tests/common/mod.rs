@@ -181,3 +181,5 @@ pub fn frames(segment: &Path) -> Vec<Frame> {
 pub const TRAINING: u8 = 1;
 /// Kind of a frame that holds a measurement.
 pub const MEASUREMENT: u8 = 2;
+/// Kind of a frame that holds an attempt, the last of the records; a sealed segment ends with a frame of a later kind.
+pub const ATTEMPT: u8 = 3;

@@ -14,14 +14,12 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
 use super::{Cell, Column, ColumnType, SCHEMA_VERSION, Table, TableError, VERSION_KEY};
-use crate::store::disk::{Disk, DiskFile, make_directories, remove_abandoned, unique_path};
+use crate::store::disk::{Disk, DiskFile, TEMPORARY, create_held, make_directories, remove_abandoned};
 
 /// Rows handed to the encoder at once.
 const BATCH: usize = 8192;
 /// Rows of a row group: what the encoder holds, compressed, until it is written.
 const ROW_GROUP: usize = 1 << 17;
-/// How the names of unfinished tables end, so that no `*.parquet` finds them.
-const TEMPORARY: &str = ".tmp";
 
 /// A table being written, under a temporary name. Dropped before it is published, it leaves nothing.
 #[derive(Debug)]
@@ -55,7 +53,7 @@ impl TableWriter {
             source,
         })?;
         let name = format!("{}.parquet", table.name);
-        remove_abandoned(dir, TEMPORARY);
+        remove_abandoned(dir);
         let (file, handle) = Temporary::create(disk, dir, &name)?;
         let schema = Arc::new(Schema::new(table.columns.iter().map(field).collect::<Vec<_>>()));
         // Without Arrow's copy of the schema: readers take the Parquet types, and nothing depends on its encoding.
@@ -156,15 +154,8 @@ pub(super) struct Temporary {
 impl Temporary {
     pub(super) fn create(disk: &dyn Disk, dir: &Path, name: &str) -> Result<(Self, Box<dyn DiskFile>), TableError> {
         let failed = |source| TableError::Io { action: "create a table in", path: dir.to_path_buf(), source };
-        loop {
-            let path = unique_path(dir, &format!(".{name}."), TEMPORARY).map_err(failed)?;
-            let handle = disk.create_new(&path).map_err(failed)?;
-            let file = Self { path, target: dir.join(name), renamed: false };
-            // Another process that tidies up may have taken it for abandoned before it was held.
-            if handle.hold().map_err(failed)? {
-                return Ok((file, handle));
-            }
-        }
+        let (path, handle) = create_held(disk, dir, &format!(".{name}."), TEMPORARY).map_err(failed)?;
+        Ok((Self { path, target: dir.join(name), renamed: false }, handle))
     }
 }
 

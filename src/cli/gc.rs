@@ -1,0 +1,87 @@
+//! `infoplane gc`: what killed processes left, and, if asked, the records of trainings that no cohort asks for.
+
+use std::collections::HashSet;
+
+use clap::Args;
+use serde_json::json;
+
+use super::compact::{json_of, name_damage, size};
+use super::exit::{Exit, Failure};
+use super::print::print;
+use super::{StoreArguments, load};
+use crate::grid::ids::Id;
+use crate::store::Store;
+use crate::store::compact::{Extent, Request};
+
+/// Remove what killed processes left and, with --trainings, what no cohort asks for
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  infoplane gc --dry-run
+  infoplane gc --trainings --dry-run    what the cohorts in the store no longer ask for
+  infoplane gc --trainings
+
+A training is asked for if it belongs to a cohort whose directory is in the store, in the version of its file that ran last. Without \
+--trainings no record goes.")]
+pub struct GcArguments {
+    #[command(flatten)]
+    store: StoreArguments,
+    /// Also remove trainings, with measurements and attempts, that no cohort in the store asks for
+    #[arg(long)]
+    trainings: bool,
+    /// Say what would go, remove nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print what went as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn gc(arguments: &GcArguments, quiet: bool) -> Result<Exit, Failure> {
+    let out = &arguments.store.out;
+    let store = Store::open_existing(out)?;
+    // First of all, so that a cohort that cannot be read stops it before anything is removed.
+    let wanted = if arguments.trainings { Some(wanted(out)?) } else { None };
+    let files = store.tidy(arguments.dry_run);
+    let go = if arguments.dry_run { "would be removed" } else { "removed" };
+    let bytes = files.iter().map(|(_, bytes)| bytes).sum::<u64>();
+    if !quiet {
+        files.iter().for_each(|(path, bytes)| eprintln!("{} ({}) {go}", path.display(), size(*bytes)));
+        eprintln!("{} unfinished files ({}) {go}", files.len(), size(bytes));
+    }
+    let mut report = json!({
+        "files": files.iter().map(|(path, _)| path).collect::<Vec<_>>(),
+        "bytes": bytes,
+        "dry_run": arguments.dry_run,
+    });
+    if let Some(wanted) = wanted {
+        let wants = |id: Id| wanted.contains(&id);
+        let request = Request { extent: Extent::All, wants: Some(&wants), dry_run: true };
+        // Looked at first: a store in which nothing goes need not be written anew.
+        let mut done = store.compact(&request)?;
+        if done.dropped > 0 && !arguments.dry_run {
+            done = store.compact(&Request { dry_run: false, ..request })?;
+        }
+        name_damage(&done);
+        if !quiet {
+            eprintln!("{} records of trainings that no cohort asks for {go}; {} stay", done.dropped, done.records);
+            if done.held > 0 {
+                eprintln!("{} segments were left alone: a process writes to them, or the file system has no locks", done.held);
+            }
+        }
+        report["records"] = json_of(&done);
+    }
+    if arguments.json {
+        print(format!("{report:#}\n").as_bytes())?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The trainings of all cohorts in the store.
+fn wanted(out: &std::path::Path) -> Result<HashSet<Id>, Failure> {
+    let mut wanted = HashSet::new();
+    for name in load::names(out) {
+        let loaded = load::by_name(out, &name)?;
+        wanted.extend(loaded.grid.runs(&loaded.data).map(|run| run.training));
+    }
+    Ok(wanted)
+}
