@@ -3,14 +3,14 @@
 //! One repeat of every experiment comes before the second of any, so that a first picture of the whole cohort exists early;
 //! within a repeat the longest task comes first, so that no long one is left for the end.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::Id;
+use super::ids::{Id, MeasurementIds, TrainingIds, run_seed};
 use super::{Grid, cost};
+use crate::cohort::settings::Settings;
 use crate::estimate::spec::EstimatorSpec;
-use crate::train::schedule::Schedule;
 use crate::train::spec::{Split, TrainingSpec};
 
 /// The unit of dispatch: a training that is still missing, and the measurements still missing on it.
@@ -70,12 +70,19 @@ pub struct Plan {
 pub fn plan(grid: &Grid, data: &str, is_committed: impl Fn(&Id) -> bool) -> Plan {
     let mut counts = Counts { experiments: grid.experiments.len(), ..Counts::default() };
     let mut tasks = Vec::new();
-    let mut recorded = Recorded::default();
+    // What the repeats of an experiment share is written once, unless there are so many experiments that it would fill the memory.
+    let few = &grid.experiments[..grid.experiments.len().min(MOST_KEPT)];
+    let names: Vec<Names> = few.iter().map(|experiment| Names::new(&experiment.settings, data)).collect();
     for repeat in 0..grid.n_runs {
         let mut round = Round::default();
-        for experiment in 0..grid.experiments.len() {
+        for (place, experiment) in grid.experiments.iter().enumerate() {
+            let seed = run_seed(grid.seed + experiment.settings.seed_offset, repeat);
+            let done = match names.get(place) {
+                Some(names) => round.add(&experiment.settings, names, seed, &is_committed),
+                None => round.add(&experiment.settings, &Names::new(&experiment.settings, data), seed, &is_committed),
+            };
             counts.runs += 1;
-            counts.done += usize::from(round.add(grid, (experiment, repeat), data, &mut recorded, &is_committed));
+            counts.done += usize::from(done);
         }
         counts.trainings += round.tasks.len();
         counts.measurements += round.measurements.len();
@@ -85,19 +92,27 @@ pub fn plan(grid: &Grid, data: &str, is_committed: impl Fn(&Id) -> bool) -> Plan
     Plan { tasks, counts }
 }
 
-/// Numbers of recorded epochs, counted once for each schedule and length: counting walks through all epochs.
-#[derive(Default)]
-struct Recorded(BTreeMap<u32, Vec<(Schedule, usize)>>);
+/// Experiments whose names are kept for all their repeats.
+const MOST_KEPT: usize = 10_000;
 
-impl Recorded {
-    fn count(&mut self, spec: &TrainingSpec) -> usize {
-        let counts = self.0.entry(spec.epochs).or_default();
-        if let Some((_, count)) = counts.iter().find(|(schedule, _)| *schedule == spec.schedule) {
-            return *count;
-        }
-        let count = spec.schedule.recorded(spec.epochs).len();
-        counts.push((spec.schedule.clone(), count));
-        count
+/// What the runs of an experiment are called, and what they cost, but for their seeds.
+struct Names {
+    training: TrainingIds,
+    training_cost: f64,
+    /// With the cost of each.
+    measures: Vec<(EstimatorSpec, Split, MeasurementIds, f64)>,
+}
+
+impl Names {
+    fn new(settings: &Settings, data: &str) -> Self {
+        let spec = &settings.training;
+        let recorded = spec.schedule.count(spec.epochs);
+        let measure = |estimator: &EstimatorSpec, split: Split| {
+            let cost = cost::measurement(spec, recorded, estimator, split);
+            (*estimator, split, MeasurementIds::new(estimator, split), cost)
+        };
+        let measures = settings.estimators.iter().flat_map(|e| settings.splits.iter().map(move |split| measure(e, *split)));
+        Self { training: TrainingIds::new(spec, data), training_cost: cost::training(spec), measures: measures.collect() }
     }
 }
 
@@ -110,39 +125,27 @@ struct Round {
 }
 
 impl Round {
-    /// Adds a run, (experiment, repeat); says whether it is done.
-    fn add(
-        &mut self,
-        grid: &Grid,
-        (experiment, repeat): (usize, u32),
-        data: &str,
-        recorded: &mut Recorded,
-        is_committed: impl Fn(&Id) -> bool,
-    ) -> bool {
-        let settings = &grid.experiments[experiment].settings;
-        let spec = &settings.training;
-        let run = grid.run(experiment, repeat, data);
-        let index = *self.by_training.entry(run.training).or_insert_with(|| {
-            let train = !is_committed(&run.training);
-            let task = Task { training: run.training, spec: spec.clone(), seed: run.seed, train, measure: Vec::new() };
-            self.tasks.push((if train { cost::training(spec) } else { 0.0 }, task));
+    /// Adds a run, told by its experiment and its seed; says whether it is done.
+    fn add(&mut self, settings: &Settings, names: &Names, seed: u64, is_committed: impl Fn(&Id) -> bool) -> bool {
+        let training = names.training.of(seed);
+        let index = *self.by_training.entry(training).or_insert_with(|| {
+            let train = !is_committed(&training);
+            let task = Task { training, spec: settings.training.clone(), seed, train, measure: Vec::new() };
+            self.tasks.push((if train { names.training_cost } else { 0.0 }, task));
             self.tasks.len() - 1
         });
         let (cost, task) = &mut self.tasks[index];
         let mut done = !task.train;
-        let recorded = recorded.count(spec);
-        for estimator in &settings.estimators {
-            for split in &settings.splits {
-                let id = Id::measurement(run.training, estimator, *split);
-                if is_committed(&id) {
-                    self.measurements.insert(id);
-                    continue;
-                }
-                done = false;
-                if self.measurements.insert(id) {
-                    task.measure.push(Measure { id, estimator: *estimator, split: *split });
-                    *cost += cost::measurement(spec, recorded, estimator, *split);
-                }
+        for (estimator, split, ids, measurement_cost) in &names.measures {
+            let id = ids.of(training);
+            if is_committed(&id) {
+                self.measurements.insert(id);
+                continue;
+            }
+            done = false;
+            if self.measurements.insert(id) {
+                task.measure.push(Measure { id, estimator: *estimator, split: *split });
+                *cost += measurement_cost;
             }
         }
         done
