@@ -23,7 +23,8 @@ use super::records::{Kind, Record};
 use super::scan::{ScanError, Window, scan};
 use crate::grid::ids::Id;
 
-/// Segments above this size, in bytes, are left alone by a [`Extent::Young`] compaction: copying them costs more than it gains.
+/// Sealed segments above this size, in bytes, are left alone by a [`Extent::Young`] compaction: to copy them after every run would cost
+/// more than it gains.
 const LARGE: u64 = 256 << 20;
 /// Segments from which even large ones are merged, so that files stay few.
 const MANY: usize = 64;
@@ -37,7 +38,7 @@ const SET_ASIDE: &str = "damaged";
 pub enum Extent {
     /// Everything that no writer holds.
     All,
-    /// Small segments: what runs leave at their end.
+    /// What is not sealed yet, each record once, and small sealed segments with it.
     Young,
 }
 
@@ -114,11 +115,12 @@ struct Source {
     path: PathBuf,
     file: File,
     length: u64,
+    sealed: bool,
 }
 
 /// The segments to merge; none if there is nothing to gain.
 fn sources(dir: &Path, request: &Request<'_>, done: &mut Compaction) -> Result<Vec<Source>, StoreError> {
-    let (mut sources, mut sealed) = (Vec::new(), 0);
+    let mut sources = Vec::new();
     for path in list_segments(dir)? {
         let failed = |source| StoreError::Io { action: "open for compaction segment", path: path.clone(), source };
         // Some network file systems lock only what is open for writing.
@@ -133,15 +135,14 @@ fn sources(dir: &Path, request: &Request<'_>, done: &mut Compaction) -> Result<V
         let metadata = file.metadata().map_err(failed)?;
         // Another compaction may have removed it before we had the lock.
         if metadata.nlink() > 0 && !is_foreign(&file).map_err(failed)? {
-            sealed += usize::from(matches!(Footer::read(&file).map_err(failed)?, Found::Whole(_)));
-            sources.push(Source { length: metadata.len(), path, file });
+            let sealed = matches!(Footer::read(&file).map_err(failed)?, Found::Whole(_));
+            sources.push(Source { length: metadata.len(), path, file, sealed });
         }
     }
-    let all_sealed = sealed == sources.len();
     if request.extent == Extent::Young && sources.len() < MANY {
-        sources.retain(|source| source.length <= LARGE);
+        sources.retain(|source| !source.sealed || source.length <= LARGE);
     }
-    if request.wants.is_none() && all_sealed && sources.len() <= 1 {
+    if request.wants.is_none() && sources.len() <= 1 && sources.iter().all(|source| source.sealed) {
         sources.clear();
     }
     Ok(sources)

@@ -119,15 +119,19 @@ pub fn make_directories(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
 /// # Errors
 /// Those of the file system; the old content stays.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_file_on(&OsDisk, path, bytes)
+}
+
+fn replace_file_on(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
-    let (temporary, mut file) = create_held(&OsDisk, dir, ".", TEMPORARY)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| OsDisk.rename(&temporary, path));
+    let (temporary, mut file) = create_held(disk, dir, ".", TEMPORARY)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| disk.rename(&temporary, path));
     if written.is_err() {
         // What is left of a failed write is only room.
         let _ = fs::remove_file(&temporary);
     }
     written?;
-    OsDisk.sync_dir(dir)
+    disk.sync_dir(dir)
 }
 
 /// How the names of unfinished files end, so that no `*.parquet` and no `*.seg` finds them; they begin with a dot.
@@ -296,6 +300,21 @@ mod tests {
         drop(file);
         remove_abandoned(dir.path());
         assert!(!held.exists());
+    }
+
+    #[test]
+    fn a_file_is_the_old_or_the_new_whatever_fails() {
+        for make in [faulty::FaultyDisk::new, faulty::FaultyDisk::once] {
+            for fail_at in 0..=5 {
+                let dir = tempfile::tempdir().unwrap();
+                let path = dir.path().join("state");
+                replace_file(&path, b"old").unwrap();
+                let result = replace_file_on(&make(fail_at), &path, b"new");
+                // Create, write, sync, rename; then only the directory's sync is open.
+                assert_eq!(fs::read(&path).unwrap(), if fail_at < 4 { b"old" } else { b"new" }, "operation {fail_at}");
+                assert_eq!((result.is_ok(), fs::read_dir(dir.path()).unwrap().count()), (fail_at == 5, 1));
+            }
+        }
     }
 
     #[test]

@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn what_a_killed_process_left_is_tidied_up() {
         let dir = tempfile::tempdir().unwrap();
-        let left = dir.path().join(".sample.parquet.0123.tmp");
+        let left = dir.path().join(".sample.parquet.0123456789abcdef0123456789abcdef.tmp");
         fs::write(&left, "half a table").unwrap();
         let other = TableWriter::create(&OsDisk, dir.path(), table()).unwrap();
         write(&OsDisk, dir.path(), 1).unwrap();
