@@ -104,7 +104,10 @@ impl ArchiveWriter {
         let failed = |source| ArchiveError::Io { action: "create", path: path.to_owned(), source };
         let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
         let temporary = unique_path(dir, ".", ".tmp").map_err(failed)?;
-        let file = BufWriter::new(File::create_new(&temporary).map_err(failed)?);
+        let file = File::create_new(&temporary).map_err(failed)?;
+        // Where there are locks, `gc` leaves it alone.
+        let _ = file.try_lock();
+        let file = BufWriter::new(file);
         let mut archive = Self { path: path.to_owned(), temporary, file, frames: 0 };
         archive.put(&header(FORMAT))?;
         Ok(archive)
