@@ -75,11 +75,11 @@ impl Worker {
         self.held.is_empty() && !self.retired
     }
 
-    fn release(&mut self, ticket: u64) -> Option<Held> {
-        let held = self.held.remove(&ticket)?;
-        // Where a task was alone, or rounding left something, nothing may stay.
-        self.load = if self.held.is_empty() { 0.0 } else { self.load - held.load };
-        Some(held)
+    fn release(&mut self, ticket: u64) {
+        if let Some(held) = self.held.remove(&ticket) {
+            // Where a task was alone, or rounding left something, nothing may stay.
+            self.load = if self.held.is_empty() { 0.0 } else { self.load - held.load };
+        }
     }
 
     /// Sends what waits to be sent. If the worker died meanwhile, its closed pipe tells what becomes of its tasks.
@@ -118,12 +118,12 @@ impl Worker {
             }
             Report::GivenBack { tickets } => {
                 self.asked = false;
-                tickets.iter().for_each(|&ticket| drop(self.release(ticket)));
+                tickets.iter().for_each(|&ticket| self.release(ticket));
                 Event::Returned { tickets }
             }
             Report::Lost { tickets, error } => {
                 self.retired = true;
-                tickets.iter().for_each(|&ticket| drop(self.release(ticket)));
+                tickets.iter().for_each(|&ticket| self.release(ticket));
                 Event::Lost { tickets, reason: error, blame: Blame::Store }
             }
         }
