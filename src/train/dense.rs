@@ -28,7 +28,7 @@ pub struct Columns<'a> {
 /// Weights as the product reads them: element (row, k) at `row · row_step + k · k_step`.
 #[derive(Clone, Copy, Debug)]
 pub struct Weights<'a> {
-    /// The layer's kernel, [output][input].
+    /// The layer's kernel, output × input.
     pub values: &'a [f32],
     row_step: usize,
     k_step: usize,
@@ -48,7 +48,7 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// y[row] = bias[row] + Σ_k w[row, k] · x[k] over `nb` blocks of examples; the sum starts at the bias (or 0) and runs over k in order.
+/// y(row) = bias(row) + Σ_k w(row, k) · x(k) over `nb` blocks of examples; the sum starts at the bias (or 0) and runs over k in order.
 ///
 /// # Panics
 /// If a slice is shorter than the shapes say.

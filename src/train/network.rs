@@ -26,7 +26,7 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// The layer's kernel, [unit][input], within the flat parameters.
+    /// The layer's kernel, units × inputs, within the flat parameters.
     #[must_use]
     pub fn kernel<'a>(&self, parameters: &'a [f32]) -> &'a [f32] {
         &parameters[self.offset..self.offset + self.n_in * self.n_out]

@@ -3,7 +3,7 @@
 use crate::math::functions;
 use crate::math::simd::{Block, Isa, Kernel, LANES, Simd};
 
-/// Turns logits ([class][block], `stride` blocks a class) into probabilities, over `nb` blocks.
+/// Turns logits (class by class, `stride` blocks a class) into probabilities, over `nb` blocks.
 pub fn softmax(isa: Isa, logits: &mut [Block], stride: usize, nb: usize) {
     isa.dispatch(Softmax { logits, stride, nb });
 }
