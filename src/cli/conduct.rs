@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::conducted::Conducted;
 use super::exit::{Exit, Failure};
 use super::interrupt::Interrupt;
 use super::load::{COPY, Loaded};
@@ -13,9 +14,9 @@ use super::machine::{self, LauncherArguments};
 use super::print::print_reports;
 use super::progress::Progress;
 use super::{figures, summary};
-use crate::aggregate::{RunStatus, Summary, materialise};
-use crate::grid::plan::{Counts, Task, plan};
-use crate::launch::drive::{News, Observer, Outcomes, Wish, drive};
+use crate::aggregate::{Summary, materialise};
+use crate::grid::plan::{Task, plan};
+use crate::launch::drive::{News, Observer, Wish, drive};
 use crate::launch::local::Local;
 use crate::query::running::{Notice, Presence};
 use crate::query::status::status;
@@ -45,38 +46,6 @@ impl Select {
             Self::Unfinished => last != Some(AttemptStatus::Failed),
             Self::All => true,
             Self::Only(wanted) => last == wanted || (wanted.is_none() && last == Some(AttemptStatus::Ok)),
-        }
-    }
-}
-
-/// What a call did.
-#[derive(Default)]
-pub struct Conducted {
-    /// The cohort in numbers, before the last round.
-    pub counts: Counts,
-    /// Statuses and accuracies; none if the call was interrupted.
-    pub summary: Option<Summary>,
-    /// Figures drawn or found.
-    pub figures: Vec<PathBuf>,
-    /// Tasks that this call ran, and what became of them.
-    pub outcomes: Outcomes,
-    /// Messages of the failed tasks, by training.
-    pub errors: BTreeMap<String, String>,
-    /// Tasks not taken up because they failed before.
-    pub passed_over: usize,
-    /// How long it took.
-    pub elapsed: Duration,
-    /// Workers and threads, where any were needed.
-    pub spread: Option<(u32, u32)>,
-}
-
-impl Conducted {
-    /// The exit code that this deserves.
-    pub fn exit(&self) -> Exit {
-        match &self.summary {
-            None => Exit::Interrupted,
-            Some(summary) if summary.runs.of(RunStatus::Ok) == summary.runs.total() => Exit::Done,
-            Some(_) => Exit::SomeFailed,
         }
     }
 }

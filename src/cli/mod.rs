@@ -5,6 +5,7 @@ mod columns;
 mod compact;
 mod compare;
 mod conduct;
+mod conducted;
 mod convert;
 mod cost;
 mod diff;

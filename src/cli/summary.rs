@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::conduct::Conducted;
+use super::conducted::Conducted;
 use super::load::Loaded;
 use super::progress::duration;
 use crate::aggregate::{ExperimentSummary, RunStatus, StatusCounts, Summary};
@@ -62,7 +62,8 @@ pub fn text(loaded: &Loaded, conducted: &Conducted, out: &Path) -> String {
     ));
     let width = summary.experiments.iter().take(MOST).map(|e| e.label.chars().count()).max().unwrap_or(0);
     for experiment in summary.experiments.iter().take(MOST) {
-        let accuracy = experiment.test_accuracy.map_or_else(|| "no finished run".to_owned(), |a| format!("test accuracy {a:.4}"));
+        let none = if experiment.runs.of(RunStatus::Ok) == 0 { "no finished run" } else { "nothing recorded" };
+        let accuracy = experiment.test_accuracy.map_or_else(|| none.to_owned(), |a| format!("test accuracy {a:.4}"));
         line(format_args!("         {:width$}  {accuracy}{}", experiment.label, not_ok(&experiment.runs)));
     }
     if summary.experiments.len() > MOST {

@@ -1,7 +1,6 @@
 //! A rough cost of trainings and measurements, in nanoseconds of one core with AVX-512: it decides what starts first, and how far along a
 //! task is; results never depend on it.
 
-use super::plan::Task;
 use crate::estimate::spec::EstimatorSpec;
 use crate::train::spec::{DatasetName, Split, TrainingSpec};
 
@@ -27,7 +26,8 @@ fn widths(spec: &TrainingSpec) -> Vec<f64> {
 }
 
 /// Parameters of the network.
-fn parameters(spec: &TrainingSpec) -> f64 {
+#[must_use]
+pub fn parameters(spec: &TrainingSpec) -> f64 {
     widths(spec).windows(2).map(|pair| (pair[0] + 1.0) * pair[1]).sum()
 }
 
@@ -54,29 +54,6 @@ pub fn measurement(spec: &TrainingSpec, recorded: usize, estimator: &EstimatorSp
         EstimatorSpec::Upper { .. } | EstimatorSpec::Lower { .. } => n * n / 2.0 * (0.12 + 0.012 * units),
     };
     recorded as f64 * layers.iter().map(|&units| one(units)).sum::<f64>()
-}
-
-impl Task {
-    /// Cost of the training, 0 where only measurements are missing.
-    #[must_use]
-    pub fn training_cost(&self) -> f64 {
-        if self.train { training(&self.spec) } else { 0.0 }
-    }
-
-    /// Cost of the whole task.
-    #[must_use]
-    pub fn cost(&self) -> f64 {
-        let recorded = self.spec.schedule.count(self.spec.epochs);
-        let measures = self.measure.iter().map(|m| measurement(&self.spec, recorded, &m.estimator, m.split));
-        self.training_cost() + measures.sum::<f64>()
-    }
-
-    /// Multiply-adds of one product of a training step: tells whether a step is worth several threads.
-    #[must_use]
-    pub fn step_work(&self) -> u64 {
-        // Beyond 2^53 the value saturates; nobody can tell.
-        (f64::from(self.spec.batch_size) * parameters(&self.spec)) as u64
-    }
 }
 
 #[cfg(test)]

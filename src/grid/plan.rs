@@ -28,6 +28,29 @@ pub struct Task {
     pub measure: Vec<Measure>,
 }
 
+impl Task {
+    /// Cost of the training, 0 where only measurements are missing.
+    #[must_use]
+    pub fn training_cost(&self) -> f64 {
+        if self.train { cost::training(&self.spec) } else { 0.0 }
+    }
+
+    /// Cost of the whole task.
+    #[must_use]
+    pub fn cost(&self) -> f64 {
+        let recorded = self.spec.schedule.count(self.spec.epochs);
+        let measures = self.measure.iter().map(|m| cost::measurement(&self.spec, recorded, &m.estimator, m.split));
+        self.training_cost() + measures.sum::<f64>()
+    }
+
+    /// Multiply-adds of one product of a training step: tells whether a step is worth several threads.
+    #[must_use]
+    pub fn step_work(&self) -> u64 {
+        // Beyond 2^53 the value saturates; nobody can tell.
+        (f64::from(self.spec.batch_size) * cost::parameters(&self.spec)) as u64
+    }
+}
+
 /// A measurement of a training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measure {
