@@ -7,7 +7,7 @@ use clap::Args;
 use super::StoreArguments;
 use super::exit::{Exit, Failure};
 use super::load::COPY;
-use super::print::print;
+use super::print::{print, shell_word};
 use crate::query::transfer::{ImportError, import as import_archive};
 use crate::store::Store;
 
@@ -48,7 +48,8 @@ pub fn import(arguments: &ImportArguments, quiet: bool) -> Result<Exit, Failure>
             present.total()
         );
         for name in &imported.cohorts {
-            eprintln!("new cohort {name}; `infoplane aggregate {name} --out {}` makes its tables and figures", out.display());
+            let out = shell_word(&out.display().to_string());
+            eprintln!("new cohort {name}; `infoplane aggregate {name} --out {out}` makes its tables and figures");
         }
     }
     if arguments.json {

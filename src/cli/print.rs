@@ -1,4 +1,4 @@
-//! Results on stdout.
+//! Results on stdout, and words that people may paste into a shell.
 
 use std::io::{self, Write};
 
@@ -18,4 +18,27 @@ pub fn print(bytes: &[u8]) -> Result<Exit, Failure> {
 pub fn print_reports(mut reports: Vec<Value>) -> Result<Exit, Failure> {
     let all = if reports.len() == 1 { reports.remove(0) } else { Value::Array(reports) };
     print(format!("{all:#}\n").as_bytes())
+}
+
+/// Text as one word of a POSIX shell: as it is where that is plain, else in single quotes.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn what_people_paste_is_one_word_to_a_shell() {
+        for text in ["results", "a b", "$(touch x)", "`id`", "it's", "\"q\"", "new\nline", "ä", "", "*", "a;b", "~"] {
+            let script = format!("printf %s {}", shell_word(text));
+            let out = Command::new("sh").args(["-c", &script]).output().expect("a shell");
+            assert_eq!(String::from_utf8_lossy(&out.stdout), text);
+        }
+        assert_eq!(shell_word("results/a-1.parquet"), "results/a-1.parquet");
+    }
 }

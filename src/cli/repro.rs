@@ -13,7 +13,7 @@ use super::StoreArguments;
 use super::columns::aligned;
 use super::exit::{Exit, Failure};
 use super::machine;
-use super::print::print;
+use super::print::{print, shell_word};
 use super::progress::duration;
 use super::studies::Open;
 use crate::grid::plan::{Measure, Task};
@@ -121,7 +121,8 @@ pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<Exit, Failure> {
     if comparison.compared.is_empty() {
         let name = first.name();
         let text = format!(
-            "nothing of {name} is committed, so there is nothing to compare with; `infoplane explain \"{name}\"` tells why"
+            "nothing of {name} is committed, so there is nothing to compare with; `infoplane explain {}` tells why",
+            shell_word(&name)
         );
         return Err(Failure::new(Exit::Invalid, text));
     }

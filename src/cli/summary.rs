@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::conducted::Conducted;
 use super::load::Loaded;
+use super::print::shell_word;
 use super::progress::duration;
 use crate::aggregate::{ExperimentSummary, RunStatus, StatusCounts, Summary};
 use crate::query::status::{CohortStatus, Counts, ExperimentStatus};
@@ -37,7 +38,7 @@ pub fn text(loaded: &Loaded, conducted: &Conducted, out: &Path) -> String {
             "{name}: stopped after {}; {left} tasks left, all that is finished is kept",
             duration(conducted.elapsed)
         ));
-        line(format_args!("next     infoplane run COHORT.toml --out {} goes on", out.display()));
+        line(format_args!("next     infoplane run COHORT.toml --out {} goes on", shell_word(&out.display().to_string())));
         return text.trim_end().to_owned();
     };
     let ok = summary.runs.of(RunStatus::Ok);
@@ -83,11 +84,19 @@ pub fn text(loaded: &Loaded, conducted: &Conducted, out: &Path) -> String {
     for figure in &conducted.figures {
         line(format_args!("figure   {}", figure.display()));
     }
-    line(format_args!(
-        "next     python3 -c \"import pandas; print(pandas.read_parquet('{}'))\"",
-        dir.join("aggregate.parquet").display()
-    ));
+    line(format_args!("next     {}", look_at(&dir.join("aggregate.parquet"))));
     text.trim_end().to_owned()
+}
+
+/// A command that shows a table. People paste it, so a path that a shell or Python would read otherwise stands apart from the code, quoted.
+fn look_at(table: &Path) -> String {
+    let path = table.display().to_string();
+    let word = shell_word(&path);
+    if word == path {
+        format!("python3 -c \"import pandas; print(pandas.read_parquet('{path}'))\"")
+    } else {
+        format!("python3 -c \"import pandas, sys; print(pandas.read_parquet(sys.argv[1]))\" {word}")
+    }
 }
 
 /// The first run that needs a training, as a person knows it.
