@@ -83,7 +83,7 @@ pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: A
     };
     let mut values = Vec::new();
     for loaded in cohorts {
-        let plan = plan_of(&loaded.grid, &loaded.data, |id| index.as_ref().is_some_and(|index| index.contains(*id)));
+        let plan = plan_of(&loaded.grid, |id| index.as_ref().is_some_and(|index| index.contains(*id)));
         let mut unfinished: BTreeMap<&str, usize> = BTreeMap::new();
         for task in &plan.tasks {
             let attempts = index.as_ref().map_or(Ok(vec![]), |index| index.attempts(task.training))?;
@@ -166,12 +166,12 @@ fn more(n: usize, what: &str) -> String {
 
 /// Runs done of each experiment; nothing for a cohort of too many runs to look at one by one.
 fn done_runs(loaded: &Loaded, index: &Index) -> Vec<u32> {
-    let Loaded { grid, data, .. } = loaded;
+    let grid = &loaded.grid;
     if grid.experiments.len() as u128 * u128::from(grid.n_runs) > MOST_RUNS {
         return Vec::new();
     }
     let mut done = vec![0; grid.experiments.len()];
-    for run in grid.runs(data).filter(|run| index.contains(run.training)) {
+    for run in grid.runs().filter(|run| index.contains(run.training)) {
         let settings = &grid.experiments[run.experiment].settings;
         let mut ids =
             settings.estimators.iter().flat_map(|e| settings.splits.iter().map(|s| Id::measurement(run.training, e, *s)));

@@ -53,19 +53,18 @@ pub struct Run {
 }
 
 impl Grid {
-    /// All runs, in the order of the tables: by experiment, then by repeat. `data` is the fingerprint of the data's content.
-    pub fn runs(&self, data: &str) -> impl Iterator<Item = Run> {
-        (0..self.experiments.len())
-            .flat_map(move |experiment| (0..self.n_runs).map(move |repeat| self.run(experiment, repeat, data)))
+    /// All runs, in the order of the tables: by experiment, then by repeat.
+    pub fn runs(&self) -> impl Iterator<Item = Run> {
+        (0..self.experiments.len()).flat_map(move |experiment| (0..self.n_runs).map(move |repeat| self.run(experiment, repeat)))
     }
 
     /// One repeat of the experiment at index `experiment`, which must be one of the grid's.
     #[must_use]
-    pub fn run(&self, experiment: usize, repeat: u32, data: &str) -> Run {
+    pub fn run(&self, experiment: usize, repeat: u32) -> Run {
         let settings = &self.experiments[experiment].settings;
         // Both are below 2^53, so the sum cannot overflow.
         let seed = ids::run_seed(self.seed + settings.seed_offset, repeat);
-        Run { experiment, repeat, seed, training: Id::training(&settings.training, seed, data) }
+        Run { experiment, repeat, seed, training: Id::training(&settings.training, seed) }
     }
 }
 

@@ -88,21 +88,21 @@ pub struct Plan {
     pub counts: Counts,
 }
 
-/// Plans a grid: `data` is the fingerprint of the data's content, `is_committed` says whether a record of that id exists.
+/// Plans a grid, the data of which is found: `is_committed` says whether a record of that id exists.
 #[must_use]
-pub fn plan(grid: &Grid, data: &str, is_committed: impl Fn(&Id) -> bool) -> Plan {
+pub fn plan(grid: &Grid, is_committed: impl Fn(&Id) -> bool) -> Plan {
     let mut counts = Counts { experiments: grid.experiments.len(), ..Counts::default() };
     let mut tasks = Vec::new();
     // What the repeats of an experiment share is written once, unless there are so many experiments that it would fill the memory.
     let few = &grid.experiments[..grid.experiments.len().min(MOST_KEPT)];
-    let names: Vec<Names> = few.iter().map(|experiment| Names::new(&experiment.settings, data)).collect();
+    let names: Vec<Names> = few.iter().map(|experiment| Names::new(&experiment.settings)).collect();
     for repeat in 0..grid.n_runs {
         let mut round = Round::default();
         for (place, experiment) in grid.experiments.iter().enumerate() {
             let seed = run_seed(grid.seed + experiment.settings.seed_offset, repeat);
             let done = match names.get(place) {
                 Some(names) => round.add(&experiment.settings, names, seed, &is_committed),
-                None => round.add(&experiment.settings, &Names::new(&experiment.settings, data), seed, &is_committed),
+                None => round.add(&experiment.settings, &Names::new(&experiment.settings), seed, &is_committed),
             };
             counts.runs += 1;
             counts.done += usize::from(done);
@@ -127,7 +127,7 @@ struct Names {
 }
 
 impl Names {
-    fn new(settings: &Settings, data: &str) -> Self {
+    fn new(settings: &Settings) -> Self {
         let spec = &settings.training;
         let recorded = spec.schedule.count(spec.epochs);
         let measure = |estimator: &EstimatorSpec, split: Split| {
@@ -135,7 +135,7 @@ impl Names {
             (*estimator, split, MeasurementIds::new(estimator, split), cost)
         };
         let measures = settings.estimators.iter().flat_map(|e| settings.splits.iter().map(move |split| measure(e, *split)));
-        Self { training: TrainingIds::new(spec, data), training_cost: cost::training(spec), measures: measures.collect() }
+        Self { training: TrainingIds::new(spec), training_cost: cost::training(spec), measures: measures.collect() }
     }
 }
 

@@ -49,6 +49,7 @@
 //! Reading order: `records`, `frame`, `scan`, `disk`, `writer`, `footer`, `index`, `compact`, `tables`, `archive`.
 
 pub mod archive;
+pub mod columns;
 pub mod compact;
 mod disk;
 mod error;
