@@ -512,12 +512,15 @@ pub mod memory {
 
     use super::*;
 
+    /// Contents by WHAT and fence.
+    type Files = BTreeMap<(String, u64), Vec<u8>>;
+
     /// A board in memory; clones are the same board.
     #[derive(Clone, Debug, Default)]
-    pub struct MemoryBoard(Arc<Mutex<BTreeMap<(String, u64), Vec<u8>>>>);
+    pub struct MemoryBoard(Arc<Mutex<Files>>);
 
     impl MemoryBoard {
-        fn files(&self) -> MutexGuard<'_, BTreeMap<(String, u64), Vec<u8>>> {
+        fn files(&self) -> MutexGuard<'_, Files> {
             self.0.lock().unwrap()
         }
     }
