@@ -237,8 +237,11 @@ impl Plain {
     }
 }
 
-/// A plan the slow way: run by run, every id from its settings. Tasks as (training, train, measurements), without their order in a repeat.
-fn naive_plan(grid: &Grid, is_committed: impl Fn(&Id) -> bool) -> (Vec<BTreeMap<Id, (bool, BTreeSet<Id>)>>, Counts) {
+/// The tasks of a repeat, without their order: by training, whether that is missing, and which measurements are.
+type Round = BTreeMap<Id, (bool, BTreeSet<Id>)>;
+
+/// A plan the slow way: run by run, every id from its settings.
+fn naive_plan(grid: &Grid, is_committed: impl Fn(&Id) -> bool) -> (Vec<Round>, Counts) {
     let mut counts = Counts { experiments: grid.experiments.len(), ..Counts::default() };
     let mut rounds = Vec::new();
     let (mut trainings, mut measurements) = (BTreeSet::new(), BTreeSet::new());
