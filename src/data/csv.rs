@@ -61,7 +61,7 @@ impl Table {
         let fields: Vec<String> = record.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect();
         let numbers: Vec<bool> = record.iter().map(|field| number(field).is_some()).collect();
         // A label that is told by its number may be a word in a file without header.
-        let by_number = label.parse::<usize>().ok().filter(|at| *at < fields.len() && !fields.iter().any(|name| name == label));
+        let by_number = label.parse::<usize>().ok();
         let is_header = numbers.iter().enumerate().any(|(at, is_number)| !is_number && Some(at) != by_number)
             || numbers.iter().all(|is_number| !is_number);
         let names = if is_header { fields } else { (0..fields.len()).map(|at| format!("column {at}")).collect() };

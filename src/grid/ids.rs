@@ -295,7 +295,7 @@ mod tests {
         let ids = DatasetName::ALL.iter().map(|name| Id::training(&harmonics(*name), 7).to_string());
         assert_eq!(
             ids.collect::<Vec<_>>(),
-            ["d6e46d6323f5df87fbceeac846eaa272", "994a07a8b3da7b4b4d5cef1ff7b7d442", "41c6c712ea99aaf68c304dec3757bcd4"]
+            ["d6e46d6323f5df87fbceeac846eaa272", "994a07a8b3da7b4b4d5cef1ff7b7d442", "c58b5b1e7e7a9dca39e804a68586c096"]
         );
     }
 

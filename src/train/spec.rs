@@ -42,7 +42,7 @@ impl DatasetName {
         match self {
             Self::Harmonics => "fc8766a9a2b8052da166ccbf3f6a90d3a746b81c2c205a91b18310e86467d66b",
             Self::HarmonicsZeroMean => "80e7369ea6455b9a44eb9702158c739c38299b8fe803f2982af80a1ffc9e9d23",
-            Self::HarmonicsSoft => "bb2f57742221ceac6ceb8ba5e5bcde8c2a926df3d8ea49e02ac050fa211a7fee",
+            Self::HarmonicsSoft => "2ac1dc8acdf1a39237963d320a3e5bb3e141d88d4df9a1690d333d969a63ec53",
         }
     }
 }
