@@ -41,6 +41,14 @@ pub enum EstimateError {
         /// Largest value accepted.
         high: f64,
     },
+    /// Neighbours are asked for that are not there.
+    #[error("{examples} examples, but k = {neighbours} neighbours of each; expected at least {} examples", .neighbours + 1)]
+    TooFew {
+        /// Examples of the sample.
+        examples: usize,
+        /// Neighbours asked for.
+        neighbours: usize,
+    },
 }
 
 /// The range of bin widths and noise variances: squares of their roots and quotients by them stay normal in single precision.

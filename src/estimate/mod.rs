@@ -25,6 +25,9 @@
 pub mod binning;
 pub mod bounds;
 mod error;
+pub mod ksg;
+pub mod mixed_ksg;
+mod neighbours;
 mod pairs;
 #[cfg(test)]
 mod reference;
@@ -66,6 +69,7 @@ pub trait Estimator {
 pub struct Scratch {
     binning: binning::Buffers,
     pairs: pairs::Buffers,
+    neighbours: neighbours::Buffers,
 }
 
 impl Estimator for EstimatorSpec {
