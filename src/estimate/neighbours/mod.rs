@@ -33,14 +33,14 @@ pub(super) enum Rule {
     BallOrTies,
 }
 
-/// What lies around one example. The example itself does not count.
+/// What lies around one example. The example itself does not count in x and y.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Around {
     /// Examples within the radius in x.
     pub(super) x: u32,
     /// Examples within the radius in y.
     pub(super) y: u32,
-    /// Neighbours in the joint space: k, or, for `BallOrTies` where ρ is 0, the examples at distance 0.
+    /// Neighbours in the joint space: k; or, for `BallOrTies` where ρ is 0, the examples at distance 0, itself included.
     pub(super) neighbours: u32,
     /// Whether one of its neighbours coincides with it in x or in y, or several examples share the place of the k-th. Neither
     /// happens in samples of continuous variables.
@@ -73,8 +73,10 @@ pub(super) struct Buffers {
 impl Buffers {
     /// What lies around every example of `x` and `y`, examples × units, by the rule for `k` neighbours.
     ///
+    /// Nothing where a block has no units: then there is nothing to tell. Both must have the same number of examples, and finite values.
+    ///
     /// # Errors
-    /// If there are not more than `k` examples. Both blocks must have a unit, finite values and the same number of examples.
+    /// If there are not more than `k` examples.
     pub(super) fn around(
         &mut self,
         x: ArrayView2<'_, f64>,
@@ -82,11 +84,17 @@ impl Buffers {
         k: usize,
         rule: Rule,
         exec: Exec,
-    ) -> Result<&[Around], EstimateError> {
+    ) -> Result<Option<&[Around]>, EstimateError> {
         let (n, dimensions) = (x.nrows(), x.ncols() + y.ncols());
         let most = TREES_UP_TO.iter().find(|(examples, _)| n <= *examples).map_or(0, |(_, dimensions)| *dimensions);
         let way = if dimensions <= most && k < n / 8 { Way::Trees } else { Way::AllPairs };
-        self.around_by(way, x, y, k, rule, exec)
+        if n <= k {
+            return Err(EstimateError::TooFew { examples: n, neighbours: k });
+        }
+        if x.ncols() == 0 || y.ncols() == 0 {
+            return Ok(None);
+        }
+        Ok(Some(self.around_by(way, x, y, k, rule, exec)))
     }
 
     fn around_by(
@@ -97,11 +105,8 @@ impl Buffers {
         k: usize,
         rule: Rule,
         exec: Exec,
-    ) -> Result<&[Around], EstimateError> {
+    ) -> &[Around] {
         let n = x.nrows();
-        if n <= k {
-            return Err(EstimateError::TooFew { examples: n, neighbours: k });
-        }
         self.x.load(x);
         self.y.load(y);
         self.around.clear();
@@ -114,7 +119,7 @@ impl Buffers {
                 self.rows.around(&search, &self.points, exec, &mut self.around);
             }
         }
-        Ok(&self.around)
+        &self.around
     }
 }
 
@@ -165,7 +170,9 @@ impl Search<'_> {
         match self.rule {
             Rule::Ball => Radii { x: radius, y: radius, neighbours: k, tied },
             Rule::Extents => Radii { x: x.next_up(), y: y.next_up(), neighbours: k, tied },
-            Rule::BallOrTies if radius == 0.0 => Radii { x: 0.0f64.next_up(), y: 0.0f64.next_up(), neighbours, tied },
+            Rule::BallOrTies if radius == 0.0 => {
+                Radii { x: 0.0f64.next_up(), y: 0.0f64.next_up(), neighbours: neighbours + 1, tied }
+            }
             Rule::BallOrTies => Radii { x: radius, y: radius, neighbours: k, tied },
         }
     }

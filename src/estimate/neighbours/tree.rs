@@ -194,9 +194,15 @@ impl Tree {
         }
         let middle = usize::midpoint(run.start, run.end);
         // The side on which the own leaf lies is likely the nearer.
-        let left_first = own >> (self.depth - depth - 1) == 2 * node || self.gap(2 * node, query) <= self.gap(2 * node + 1, query);
+        let left_first =
+            own >> (self.depth - depth - 1) == 2 * node || self.gap(2 * node, query) <= self.gap(2 * node + 1, query);
         let halves = [(2 * node, run.start..middle), (2 * node + 1, middle..run.end)];
-        let [first, second] = if left_first { halves } else { let [a, b] = halves; [b, a] };
+        let [first, second] = if left_first {
+            halves
+        } else {
+            let [a, b] = halves;
+            [b, a]
+        };
         for (child, run) in [first, second] {
             self.search(child, run, depth + 1, own, query, k, nearest, bound);
         }
