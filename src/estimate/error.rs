@@ -29,6 +29,12 @@ pub enum EstimateError {
     /// The examples of a unit do not lie side by side in memory.
     #[error("the examples of a unit are not contiguous in memory; expected an array units × examples in row-major order")]
     NotContiguous,
+    /// The method compares two measured sides; a layer alone is one.
+    #[error("{estimator} needs two measured sides, x and y")]
+    NotOfLayers {
+        /// The method.
+        estimator: &'static str,
+    },
     /// The method measures layers alone, or there are no classes on the other side.
     #[error("{estimator} is not for samples of two measured sides")]
     NotOfPairs {
@@ -54,6 +60,20 @@ pub enum EstimateError {
         examples: usize,
         /// Neighbours asked for.
         neighbours: usize,
+    },
+    /// A method that needs more examples.
+    #[error("the sample has {examples} examples; this method needs at least {least}")]
+    FewerThan {
+        /// Examples of the sample.
+        examples: usize,
+        /// Examples needed.
+        least: usize,
+    },
+    /// A method for one column a side has more or none.
+    #[error("{columns} columns; this method takes one on each side")]
+    NotOneColumn {
+        /// How many there are.
+        columns: usize,
     },
 }
 

@@ -26,6 +26,7 @@
 pub mod binning;
 pub mod bins;
 pub mod bounds;
+pub mod dcor;
 mod error;
 pub mod ksg;
 pub mod mixed_ksg;
@@ -107,6 +108,7 @@ impl Estimator for EstimatorSpec {
             Self::Ksg1(ksg) => ksg.information(ksg::Algorithm::First, sample, exec, scratch),
             Self::Ksg2(ksg) => ksg.information(ksg::Algorithm::Second, sample, exec, scratch),
             Self::MixedKsg(ksg) => ksg.information(sample, exec, scratch),
+            Self::Dcor(_) => Err(EstimateError::NotOfLayers { estimator: self.name() }),
         }
     }
 }
@@ -120,6 +122,7 @@ impl PairEstimator for EstimatorSpec {
             Self::Ksg1(ksg) => ksg.estimate(ksg::Algorithm::First, sample, self.params(), exec, scratch),
             Self::Ksg2(ksg) => ksg.estimate(ksg::Algorithm::Second, sample, self.params(), exec, scratch),
             Self::MixedKsg(ksg) => ksg.estimate(sample, self.params(), exec, scratch),
+            Self::Dcor(dcor) => dcor.estimate(sample, self.params(), exec),
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::binning::Width;
 use super::bins::Bins;
 use super::bounds::Noise;
+use super::dcor::Dcor;
 use super::ksg::Ksg;
 use super::mixed_ksg::MixedKsg;
 use super::params::{Conflict, Parameter, Parameters, Value};
@@ -40,6 +41,8 @@ pub enum EstimatorSpec {
     Ksg2(Ksg),
     /// Gao, Kannan, Oh & Viswanath's estimator for mixtures.
     MixedKsg(MixedKsg),
+    /// Distance correlation.
+    Dcor(Dcor),
 }
 
 /// A method as users see it.
@@ -91,7 +94,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Ksg1(Ksg { k: 3, standardise: false, noise: None }),
         range: None,
         cohorts: true,
-        files: true,
+        files: false,
     },
     Method {
         name: "ksg2",
@@ -99,7 +102,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Ksg2(Ksg { k: 3, standardise: false, noise: None }),
         range: None,
         cohorts: true,
-        files: true,
+        files: false,
     },
     Method {
         name: "mixed_ksg",
@@ -107,7 +110,15 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::MixedKsg(MixedKsg { k: 5 }),
         range: None,
         cohorts: true,
-        files: true,
+        files: false,
+    },
+    Method {
+        name: "dcor",
+        meaning: "distance correlation",
+        default: EstimatorSpec::Dcor(Dcor { unbiased: false }),
+        range: None,
+        cohorts: false,
+        files: false,
     },
 ];
 
@@ -136,6 +147,7 @@ impl EstimatorSpec {
             Self::Ksg1(parameters) => visitor.visit(parameters, Self::Ksg1),
             Self::Ksg2(parameters) => visitor.visit(parameters, Self::Ksg2),
             Self::MixedKsg(parameters) => visitor.visit(parameters, Self::MixedKsg),
+            Self::Dcor(parameters) => visitor.visit(parameters, Self::Dcor),
         }
     }
 
@@ -149,6 +161,7 @@ impl EstimatorSpec {
             Self::Ksg1(_) => "ksg1",
             Self::Ksg2(_) => "ksg2",
             Self::MixedKsg(_) => "mixed_ksg",
+            Self::Dcor(_) => "dcor",
         }
     }
 
@@ -157,7 +170,7 @@ impl EstimatorSpec {
     pub const fn version(&self) -> u32 {
         match self {
             Self::Binning { .. } | Self::Upper { .. } | Self::Lower { .. } | Self::Bins(_) => 1,
-            Self::Ksg1(_) | Self::Ksg2(_) | Self::MixedKsg(_) => 1,
+            Self::Ksg1(_) | Self::Ksg2(_) | Self::MixedKsg(_) | Self::Dcor(_) => 1,
         }
     }
 

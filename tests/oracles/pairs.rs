@@ -53,12 +53,16 @@ fn samples_of_two_sides() {
                 compared += 1;
             }
         }
+        if let Some(expected) = entry.get("dcor") {
+            hold(&format!("{pair} dcor"), value(spec("dcor", &[]), &x, &y), expected, 1e-9);
+            compared += 1;
+        }
         if let Some(expected) = entry.get("mixed_ksg_5") {
             hold(&format!("{pair} mixed_ksg"), value(spec("mixed_ksg", &[]), &x, &y), expected, 1e-9);
             compared += 1;
         }
     }
-    assert!(compared >= 4 * 6 + 6, "only {compared} references were found");
+    assert!(compared >= 4 * 6 + 6 + 4, "only {compared} references were found");
 }
 
 /// Columns of numbers after comment lines.
@@ -70,12 +74,15 @@ fn columns(path: &Path) -> Array2<f64> {
     Array2::from_shape_fn((rows.len(), rows[0].len()), |(row, column)| rows[row][column])
 }
 
+/// File, columns of x, columns of y, values by k.
+type Milca = (&'static str, &'static [usize], &'static [usize], [f64; 8]);
+
 /// What Kraskov's own program gives for algorithm 2, to its printed digits.
 #[test]
 fn kraskovs_own_program() {
     let Some(folder) = super::oracles() else { return };
     const NEIGHBOURS: [u64; 8] = [1, 2, 3, 4, 5, 6, 10, 15];
-    let cases: [(&str, &[usize], &[usize], [f64; 8]); 5] = [
+    let cases: [Milca; 5] = [
         (
             "2randomCols-1",
             &[0],

@@ -2,6 +2,7 @@
 
 use ndarray::ArrayView2;
 
+use crate::math::power::reciprocal_power;
 use crate::math::simd::{Block, LANES, blocks};
 
 /// Values of a block in f64, example by example.
@@ -137,24 +138,4 @@ fn middle(table: &Table, unit: usize) -> f64 {
     }
     let middle = few.len() / 2;
     *few.select_nth_unstable_by(middle, f64::total_cmp).1
-}
-
-/// A power of two whose product with `value` lies in (1/2, 1], as far as that is a normal number.
-fn reciprocal_power(value: f64) -> f64 {
-    let exponent = ((value.to_bits() >> 52) & 0x7ff) as i64 - 1022;
-    let exponent = exponent.clamp(-1000, 1000);
-    f64::from_bits(((1023 - exponent) as u64) << 52)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scaling_brings_any_magnitude_to_one() {
-        for value in [1.0, 0.75, 3.0, 1e-300, 1e300, 6.02e23] {
-            assert!((0.5..=1.0).contains(&(value * reciprocal_power(value))), "{value}");
-        }
-        assert!(reciprocal_power(0.0).is_finite() && reciprocal_power(f64::MAX).is_normal());
-    }
 }
