@@ -41,8 +41,8 @@ pub(super) fn sums(sides: [(&[f64], usize); 2], examples: usize, exec: Exec) -> 
         for total in &totals {
             all.product += 2.0 * total.product.iter().sum::<f64>();
             for (example, rows) in all.rows.iter_mut().enumerate() {
-                for side in 0..2 {
-                    rows[side] += total.sums[side][example / WIDTH][example % WIDTH];
+                for (row, sums) in rows.iter_mut().zip(&total.sums) {
+                    *row += sums[example / WIDTH][example % WIDTH];
                 }
             }
         }
@@ -155,9 +155,9 @@ fn rows(points: &Points, own: usize, part: usize, total: &mut Strip) {
             }
         }
     }
-    for side in 0..2 {
-        for row in 0..ROWS {
-            total.sums[side][own][part * ROWS + row] += sums[side][row].iter().sum::<f64>();
+    for (total, sums) in total.sums.iter_mut().zip(&sums) {
+        for (total, sum) in total[own][part * ROWS..].iter_mut().zip(sums) {
+            *total += sum.iter().sum::<f64>();
         }
     }
 }
