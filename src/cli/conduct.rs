@@ -13,7 +13,7 @@ use super::load::{COPY, Loaded};
 use super::machine::{self, LauncherArguments};
 use super::print::print_reports;
 use super::progress::Progress;
-use super::{figures, summary};
+use super::{figures, summary, tensorboard};
 use crate::aggregate::{Summary, materialise};
 use crate::grid::plan::{Task, plan};
 use crate::launch::drive::{News, Observer, Wish, drive};
@@ -239,6 +239,7 @@ pub fn tables_and_figures(loaded: &Loaded, index: &Index, dir: &Path) -> Result<
     let with_csv = summary.tables.iter().filter(|table| table.with_extension("csv").is_file()).cloned();
     write_csv(&OsDisk, &with_csv.collect::<Vec<_>>())?;
     let figures = figures::draw(&loaded.cohort.name, dir, figures::Format::Png)?;
+    tensorboard::write(loaded, index, dir, tensorboard::REPEATS, |experiment| experiment.settings.tensorboard)?;
     let state = dir.join(STATE);
     let lost = status(loaded.study(), index, &[])?.lost_attempts;
     let text = summary::remember(&summary, &figures, &loaded.text, lost, index);

@@ -8,6 +8,7 @@ mod conduct;
 mod conducted;
 mod convert;
 mod cost;
+mod data;
 mod datasets;
 mod diff;
 mod estimate;
@@ -35,6 +36,7 @@ mod show;
 mod status;
 mod studies;
 mod summary;
+mod tensorboard;
 mod worker;
 
 use std::path::PathBuf;
@@ -78,6 +80,8 @@ enum Command {
     Plot(plot::PlotArguments),
     Estimate(estimate::EstimateArguments),
 
+    Data(data::DataArguments),
+    Tensorboard(tensorboard::TensorBoardArguments),
     Schema(schema::SchemaArguments),
     Convert(convert::ConvertArguments),
     Compact(compact::CompactArguments),
@@ -154,6 +158,8 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Plot(a) => plot::plot(&a, quiet),
         Command::Estimate(a) => estimate::estimate(&a, quiet),
 
+        Command::Data(a) => data::data(&a, quiet),
+        Command::Tensorboard(a) => tensorboard::tensorboard(&a, quiet),
         Command::Schema(a) => schema::schema(&a),
         Command::Convert(a) => convert::convert(&a, quiet),
         Command::Compact(a) => compact::compact(&a, quiet),
