@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::running::Notice;
 use super::study::{RunRef, Study};
 use crate::aggregate::{RunStatus, run_status};
-use crate::grid::ids::{Id, MeasurementIds, TrainingIds, run_seed};
+use crate::grid::ids::{Id, IdSet, MeasurementIds, TrainingIds, run_seed};
 use crate::grid::{Grid, Run};
 use crate::store::records::AttemptStatus;
 use crate::store::{Index, StoreError};
@@ -202,12 +202,18 @@ impl Found {
         self
     }
 
-    fn add(&mut self, index: &Index, run: &RunRef<'_>, standing: Standing, is_first: bool) -> Result<(), StoreError> {
+    fn add(
+        &mut self,
+        (index, retried): (&Index, &IdSet),
+        run: &RunRef<'_>,
+        standing: Standing,
+        is_first: bool,
+    ) -> Result<(), StoreError> {
         self.counts.add(standing);
         let training = run.run.training;
         let went_wrong = matches!(standing, Standing::Status(RunStatus::Failed | RunStatus::Lost | RunStatus::Oom));
         // A run that went well at once has one attempt, which tells nothing new: a million of them need not be read.
-        if !went_wrong && index.attempt_count(training) < 2 {
+        if !went_wrong && !retried.contains(&training) {
             return Ok(());
         }
         let attempts = index.attempts(training)?;
@@ -230,6 +236,7 @@ pub fn status(study: Study<'_>, index: &Index, live: &[Notice]) -> Result<Cohort
     let grid = study.grid;
     let under_way = under_way(live);
     let seeds = Seeds::of(grid);
+    let retried = index.retried();
     // Experiments that differ only in how they measure share their trainings, all or none: the first counts the lost attempts.
     let repeats = grid.n_runs.min(1);
     let first_of =
@@ -243,7 +250,7 @@ pub fn status(study: Study<'_>, index: &Index, live: &[Notice]) -> Result<Cohort
             let run = ids.run(&seeds, repeat);
             let status = run_status(index, run.run.training, ids.measurements.iter().map(|ids| ids.of(run.run.training)))?;
             let mut found = found?;
-            found.add(index, &run, Standing::of(status, &under_way, run.run.training), firsts[experiment])?;
+            found.add((index, &retried), &run, Standing::of(status, &under_way, run.run.training), firsts[experiment])?;
             Ok(found)
         };
         let parts = (0..grid.n_runs).into_par_iter().fold(|| Ok(Found::default()), add);

@@ -188,6 +188,14 @@ pub struct Attempt {
     pub gemm: String,
 }
 
+impl Attempt {
+    /// Its id and the training that was attempted, from its payload, without the rest: they come first in every version.
+    #[must_use]
+    pub fn peek(payload: &[u8]) -> Option<(Id, Id)> {
+        postcard::take_from_bytes(payload).ok().map(|(ids, _)| ids)
+    }
+}
+
 /// Any record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
@@ -351,6 +359,9 @@ mod tests {
         #[test]
         fn records_round_trip(record in samples::record()) {
             let payload = record.encode().unwrap();
+            if let Record::Attempt(attempt) = &record {
+                prop_assert_eq!(Attempt::peek(&payload), Some((attempt.id, attempt.training)));
+            }
             prop_assert_eq!(Record::decode(record.kind(), &payload).unwrap(), record);
         }
 
