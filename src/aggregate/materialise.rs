@@ -53,9 +53,10 @@ fn materialise_on(disk: &dyn Disk, grid: &Grid, data: &str, index: &Index, dir: 
     let mut tables = Tables::create(disk, dir, grid)?;
     let mut summary = Summary { runs: StatusCounts::default(), experiments: Vec::new(), tables: Vec::new() };
     let mut trained = HashSet::new();
-    for experiment in &grid.experiments {
-        let walk = Walk::new(grid, data, index, experiment);
-        // Experiments that differ only in how they measure share their trainings, all or none: the first repeat tells.
+    for (place, experiment) in grid.experiments.iter().enumerate() {
+        let walk = Walk { repeats: grid.repeats(place), ..Walk::new(grid, data, index, experiment) };
+        // Experiments that differ only in how they measure share their trainings, all or none: the first repeat tells. Where one has more
+        // repeats than another, attempts at those are not told twice either, but by the first.
         let attempts = trained.insert(walk.run(0).1);
         let counted = walk.experiment(&mut tables, attempts)?;
         summary.runs.merge(&counted.runs);
@@ -102,6 +103,8 @@ struct Walk<'a> {
     data: &'a str,
     index: &'a Index,
     experiment: &'a Experiment,
+    /// Its repeats that the tables have.
+    repeats: u32,
     /// Estimators with their canonical text, each on each split: the order of the table.
     measured: Vec<(EstimatorSpec, String, Split)>,
 }
@@ -122,7 +125,7 @@ impl<'a> Walk<'a> {
         let settings = &experiment.settings;
         let splits = || Split::ALL.iter().filter(|split| settings.splits.contains(split));
         let measured = settings.estimators.iter().flat_map(|e| splits().map(move |&split| (*e, e.params(), split))).collect();
-        Self { grid, data, index, experiment, measured }
+        Self { grid, data, index, experiment, repeats: grid.n_runs, measured }
     }
 
     /// Seed and training of a repeat.
@@ -140,7 +143,7 @@ impl<'a> Walk<'a> {
         let mut counts = StatusCounts::default();
         let mut accuracies = Vec::new();
         let mut gathered = Gathered::new();
-        for repeat in 0..self.grid.n_runs {
+        for repeat in 0..self.repeats {
             let (seed, training) = self.run(repeat);
             let key = RunKey { experiment: label, run: repeat, seed };
             let name = training.to_string();
@@ -265,7 +268,7 @@ mod tests {
             experiment("relu", settings(&relu, &[binning])),
             experiment("relu, upper", settings(&relu, &[upper])),
         ];
-        Grid { cohort: "c".into(), n_runs: RUNS, seed: 7, experiments, duplicates: Vec::new() }
+        Grid { cohort: "c".into(), n_runs: RUNS, seed: 7, experiments, duplicates: Vec::new(), enough: Vec::new() }
     }
 
     fn value(n: u32, epoch: i64, layer: u32) -> f64 {

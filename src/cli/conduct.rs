@@ -13,6 +13,7 @@ use super::load::{COPY, Loaded};
 use super::machine::{self, LauncherArguments};
 use super::print::print_reports;
 use super::progress::Progress;
+use super::repeats::Repeats;
 use super::{figures, summary};
 use crate::aggregate::{Summary, materialise};
 use crate::grid::plan::{Task, plan};
@@ -109,8 +110,9 @@ fn conduct(
     let mut conducted = Conducted::default();
     let mut damaged = usize::MAX;
     loop {
-        let plan = plan(&loaded.grid, &loaded.data, |id| index.contains(*id));
-        conducted.counts = plan.counts;
+        let settled = loaded.settled(&index)?;
+        let plan = plan(&settled.grid, &settled.data, |id| index.contains(*id));
+        (conducted.counts, conducted.not_needed) = (plan.counts, settled.grid.not_needed());
         let batch = Batch::select(&plan.tasks, &index, select)?;
         conducted.passed_over = plan.tasks.len() - batch.tasks.len();
         let mut found = Vec::new();
@@ -121,6 +123,12 @@ fn conduct(
             }
             index.refresh()?;
             driven?;
+            if loaded.cohort.stop_when.is_some() {
+                // Only now it is known how many repeats are enough.
+                let settled = loaded.settled(&index)?;
+                conducted.counts = self::plan(&settled.grid, &settled.data, |id| index.contains(*id)).counts;
+                conducted.not_needed = settled.grid.not_needed();
+            }
         }
         if conducted.outcomes.left > 0 {
             break;
@@ -204,6 +212,7 @@ impl Batch {
                 },
             ),
             writer: store.writer(|_| ())?,
+            repeats: Repeats::of(loaded, store, &self.tasks)?,
             interrupt,
             tasks: &self.tasks,
             attempts: &self.attempts,
@@ -234,14 +243,15 @@ fn worker_arguments(out: &Path, threads: u32, arguments: &LauncherArguments) -> 
 
 /// Makes the tables and figures from what is committed.
 pub fn tables_and_figures(loaded: &Loaded, index: &Index, dir: &Path) -> Result<(Summary, Vec<PathBuf>), Failure> {
+    let loaded = &*loaded.settled(index)?;
     let summary = materialise(&loaded.grid, &loaded.data, index, dir)?;
     // CSV that somebody asked for stays in step.
     let with_csv = summary.tables.iter().filter(|table| table.with_extension("csv").is_file()).cloned();
     write_csv(&OsDisk, &with_csv.collect::<Vec<_>>())?;
     let figures = figures::draw(&loaded.cohort.name, dir, figures::Format::Png)?;
     let state = dir.join(STATE);
-    let lost = status(loaded.study(), index, &[])?.lost_attempts;
-    let text = summary::remember(&summary, &figures, &loaded.text, lost, index);
+    let status = status(loaded.study(), index, &[])?;
+    let text = summary::remember(&summary, &figures, &loaded.text, &status, index);
     replace_file(&state, text.as_bytes()).map_err(|e| cannot("write", &state, &e))?;
     Ok((summary, figures))
 }
@@ -265,6 +275,8 @@ struct Desk<'a> {
     /// Tells `status`, in whatever process, what is under way.
     presence: Presence,
     writer: Writer,
+    /// Follows which repeats are needed, where the cohort says when they are enough.
+    repeats: Option<Repeats<'a>>,
     interrupt: &'a Interrupt,
     tasks: &'a [Task],
     attempts: &'a [u32],
@@ -288,6 +300,7 @@ impl Observer for Desk<'_> {
                 self.presence.ended(training);
                 self.started.remove(&task);
                 self.errors.insert(training.to_string(), error.to_owned());
+                self.repeats.iter_mut().for_each(|repeats| repeats.ended(training));
             }
             News::Lost { attempt, reason, again } => {
                 self.presence.lost(training, again);
@@ -303,6 +316,7 @@ impl Observer for Desk<'_> {
             News::Done => {
                 self.presence.ended(training);
                 self.started.remove(&task);
+                self.repeats.iter_mut().for_each(|repeats| repeats.ended(training));
             }
             News::Progress(_) => {}
         }
@@ -317,5 +331,13 @@ impl Observer for Desk<'_> {
 
     fn attempts_before(&mut self, task: usize) -> u32 {
         self.attempts[task]
+    }
+
+    fn is_needed(&mut self, task: usize) -> bool {
+        let is_needed = self.repeats.as_mut().is_none_or(|repeats| repeats.need(self.tasks[task].training));
+        if !is_needed {
+            self.progress.drop_task(task);
+        }
+        is_needed
     }
 }

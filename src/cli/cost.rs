@@ -79,7 +79,8 @@ pub fn predict(
 fn past(grid: &Grid, data: &str, index: &Index) -> Result<Vec<(Task, f64)>, Failure> {
     let (repeats, experiments) = PAST;
     let experiments = grid.experiments.iter().take(experiments).cloned().collect();
-    let part = Grid { n_runs: grid.n_runs.min(repeats), experiments, duplicates: vec![], cohort: String::new(), seed: grid.seed };
+    let n_runs = grid.n_runs.min(repeats);
+    let part = Grid { n_runs, experiments, duplicates: vec![], cohort: String::new(), seed: grid.seed, enough: vec![] };
     let mut finished = Vec::new();
     for task in plan_of(&part, data, |_| false).tasks {
         if !index.contains(task.training) || !task.measure.iter().all(|measure| index.contains(measure.id(task.training))) {

@@ -25,6 +25,7 @@ mod plan;
 mod plot;
 mod print;
 mod progress;
+mod repeats;
 mod repro;
 mod resume;
 mod run;

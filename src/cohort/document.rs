@@ -12,13 +12,25 @@ use super::model::{Cohort, LauncherSettings, MAX_RUNS};
 use super::setting::Setting;
 use super::syntax::{self, Entry, Node, entries};
 use super::values::{found, read_integer, read_text};
-use super::{axes, checks, flatten};
+use super::{axes, checks, flatten, stop};
 
 /// Keys at the top of the file.
-const TOP: &[&str] =
-    &["extends", "name", "description", "n_runs", "seed", "experiment", "grid", "zip", "exclude", "include", "launcher"];
+const TOP: &[&str] = &[
+    "extends",
+    "name",
+    "description",
+    "n_runs",
+    "seed",
+    "stop_when",
+    "experiment",
+    "grid",
+    "zip",
+    "exclude",
+    "include",
+    "launcher",
+];
 /// Top keys that are values, and so no sections.
-const TOP_VALUES: &[&str] = &["extends", "name", "description", "n_runs", "seed"];
+const TOP_VALUES: &[&str] = &["extends", "name", "description", "n_runs", "seed", "stop_when"];
 
 /// Reads a cohort, or what is left of it, and the text of one file that means the same if there are several. What it returns is valid if
 /// nothing was reported.
@@ -131,6 +143,13 @@ impl Reader<'_, '_> {
         setting
     }
 
+    /// Notes a key that a table of few keys does not know.
+    pub(super) fn unknown_in(&mut self, span: &Range<usize>, table: &str, key: &str, known: &[&str]) {
+        let entry = self.reporter.report(span, format!("{table}.{key}"), format!("unknown key `{key}` in {table}"));
+        entry.expected = Some(known.join(" or "));
+        entry.suggestion = nearest(key, known.iter().copied()).map(str::to_owned);
+    }
+
     /// Remembers the use of a key that names estimators.
     pub(super) fn note_form(&mut self, span: &Range<usize>, key: &'static str) {
         if matches!(key, "estimators" | "estimator" | "discretization_range") {
@@ -151,6 +170,7 @@ fn read_top(tree: &DeTable<'_>, reader: &mut Reader<'_, '_>) -> Cohort {
         zips: Vec::new(),
         excludes: Vec::new(),
         includes: Vec::new(),
+        stop_when: None,
         launcher: LauncherSettings::default(),
     };
     if !tree.contains_key("name") && !reader.lost && !reader.tainted.contains("name") {
@@ -164,6 +184,7 @@ fn read_top(tree: &DeTable<'_>, reader: &mut Reader<'_, '_>) -> Cohort {
             }
             "n_runs" => cohort.n_runs = count(read_integer(reader.reporter, node, key, key, (1, MAX_RUNS))).unwrap_or(1),
             "seed" => cohort.seed = read_integer(reader.reporter, node, key, key, (0, MAX_SEED)).unwrap_or(0),
+            "stop_when" => cohort.stop_when = stop::read(node, reader),
             "experiment" => cohort.base = read_base(node, reader),
             "launcher" => cohort.launcher = read_launcher(node, reader),
             // The parts that refer to one another are read below, whatever their order in the file.
@@ -238,7 +259,7 @@ fn read_launcher(node: &Node<'_>, reader: &mut Reader<'_, '_>) -> LauncherSettin
     };
     for (launcher, span, node) in entries(launchers) {
         if launcher != "local" {
-            unknown_in(reader, &span, "launcher", launcher, &["local"]);
+            reader.unknown_in(&span, "launcher", launcher, &["local"]);
             continue;
         }
         let DeValue::Table(table) = node.get_ref() else {
@@ -250,7 +271,7 @@ fn read_launcher(node: &Node<'_>, reader: &mut Reader<'_, '_>) -> LauncherSettin
                 "workers" => &mut settings.local.workers,
                 "threads" => &mut settings.local.threads,
                 _ => {
-                    unknown_in(reader, &span, "launcher.local", key, &["workers", "threads"]);
+                    reader.unknown_in(&span, "launcher.local", key, &["workers", "threads"]);
                     continue;
                 }
             };
@@ -258,11 +279,4 @@ fn read_launcher(node: &Node<'_>, reader: &mut Reader<'_, '_>) -> LauncherSettin
         }
     }
     settings
-}
-
-/// Notes a key that a table of few keys does not know.
-fn unknown_in(reader: &mut Reader<'_, '_>, span: &Range<usize>, table: &str, key: &str, known: &[&str]) {
-    let entry = reader.reporter.report(span, format!("{table}.{key}"), format!("unknown key `{key}` in {table}"));
-    entry.expected = Some(known.join(" or "));
-    entry.suggestion = nearest(key, known.iter().copied()).map(str::to_owned);
 }

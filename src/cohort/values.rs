@@ -70,7 +70,7 @@ pub(super) fn read_integer(
 }
 
 /// Reads a finite number, written as a float or as an integer.
-fn read_number(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str, key: &str, positive: bool) -> Option<f64> {
+pub(super) fn read_number(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str, key: &str, positive: bool) -> Option<f64> {
     let kind = Kind::Number { positive, make: Setting::LearningRate };
     let fits = |v: &f64| if positive { (MIN_POSITIVE..=MAX_NUMBER).contains(v) } else { v.abs() <= MAX_NUMBER };
     let value = match node.get_ref() {
@@ -230,7 +230,7 @@ fn read_estimators(reporter: &mut Reporter<'_>, items: &DeArray<'_>, path: &str)
 }
 
 /// One estimator: its name, or a table `{ name = { parameter = value } }`.
-fn read_estimator(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str) -> Option<EstimatorSpec> {
+pub(super) fn read_estimator(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str) -> Option<EstimatorSpec> {
     match node.get_ref() {
         DeValue::String(name) => named_estimator(reporter, &node.span(), path, name),
         DeValue::Table(table) if table.len() == 1 => {

@@ -63,7 +63,14 @@ pub fn expand(cohort: &Cohort) -> Result<Grid, ExpandError> {
             slot.label = explicit.unwrap_or_else(|| label_or(varies.label(&point, false), || cohort.name.clone()));
         }
     }
-    let grid = Grid { cohort: cohort.name.clone(), n_runs: cohort.n_runs, seed: cohort.seed, experiments, duplicates };
+    let grid = Grid {
+        cohort: cohort.name.clone(),
+        n_runs: cohort.n_runs,
+        seed: cohort.seed,
+        experiments,
+        duplicates,
+        enough: Vec::new(),
+    };
     match repeated_label(&grid) {
         Some(label) => Err(ExpandError::SameLabel { cohort: grid.cohort.clone(), label: label.to_owned() }),
         None => Ok(grid),

@@ -3,13 +3,14 @@
 //! One repeat of every experiment comes before the second of any, so that a first picture of the whole cohort exists early;
 //! within a repeat the longest task comes first, so that no long one is left for the end.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::groups::{Group, Groups, ListId, Member};
+use super::groups::{Group, Groups, Member};
 use super::ids::{Id, TrainingIds};
 use super::{Grid, cost};
 use crate::estimate::spec::EstimatorSpec;
@@ -225,27 +226,23 @@ impl<'a> Planner<'a> {
                 &new
             }
         };
+        let alone = [Member { experiment: group.experiment, list: group.list }];
+        let asking = self.asking(repeat, self.groups.members(place).unwrap_or(&alone));
+        let Some(wanted) = asking.wanted(self.groups) else { return Found::default() };
         let seed = self.grid.run_seed(&self.grid.experiments[group.experiment as usize].settings, repeat);
         let training = if repeat == 0 { group.first } else { names.ids.of(seed) };
         let train = !is_committed(&training);
         let places = self.groups.places(group.list);
-        let is_missing = |at: &u32| !is_committed(&self.groups.measure(places[*at as usize]).1.of(training));
+        let is_missing = |at: &u32| {
+            let place = places[*at as usize];
+            wanted.as_ref().is_none_or(|wanted| wanted.contains(&place))
+                && !is_committed(&self.groups.measure(place).1.of(training))
+        };
         // No more than a cohort has points, times a few.
         let missing: Vec<u32> = (0..places.len() as u32).filter(is_missing).collect();
         let cost =
             missing.iter().map(|at| names.costs[*at as usize]).sum::<f64>() + if train { names.training_cost } else { 0.0 };
-        let members = self.groups.members(place);
-        let runs = members.map_or(1, <[Member]>::len);
-        let done = match members {
-            _ if train => Done::None,
-            None if missing.is_empty() => Done::One(group.experiment),
-            None => Done::None,
-            Some(members) => {
-                let missing: HashSet<u32> = missing.iter().map(|at| places[*at as usize]).collect();
-                let is_done = |list: ListId| missing.is_empty() || self.groups.places(list).iter().all(|m| !missing.contains(m));
-                Done::Some(members.iter().filter(|member| is_done(member.list)).map(|member| member.experiment).collect())
-            }
-        };
+        let done = if train { Done::None } else { asking.done(self.groups, missing.iter().map(|at| places[*at as usize])) };
         let task = (train || !missing.is_empty()).then(|| {
             let ready = self.groups.ready(group.list);
             let measure = match missing.len() {
@@ -258,6 +255,43 @@ impl<'a> Planner<'a> {
             };
             Task { training, spec: Arc::clone(&names.spec), seed, train, measure }
         });
-        Found { task, cost, runs, done, measurements: places.len() }
+        Found { task, cost, runs: asking.members.len(), done, measurements: wanted.map_or(places.len(), |wanted| wanted.len()) }
+    }
+
+    /// The experiments of a group that still need a repeat.
+    fn asking<'m>(&self, repeat: u32, members: &'m [Member]) -> Asking<'m> {
+        let needs = |member: &Member| repeat < self.grid.repeats(member.experiment as usize);
+        if members.iter().all(needs) {
+            return Asking { members: Cow::Borrowed(members), is_all: true };
+        }
+        Asking { members: members.iter().copied().filter(needs).collect(), is_all: false }
+    }
+}
+
+/// The experiments of a group that ask for one repeat.
+struct Asking<'m> {
+    members: Cow<'m, [Member]>,
+    /// Whether that is the whole group.
+    is_all: bool,
+}
+
+impl Asking<'_> {
+    /// The measurements that they ask for, if not all of the group's; nothing if nobody asks.
+    fn wanted(&self, groups: &Groups) -> Option<Option<HashSet<u32>>> {
+        let all = || self.members.iter().flat_map(|member| groups.places(member.list).iter().copied()).collect();
+        (!self.members.is_empty()).then(|| (!self.is_all).then(all))
+    }
+
+    /// Those of which nothing is missing, where these measurements of a finished training are.
+    fn done(&self, groups: &Groups, missing: impl ExactSizeIterator<Item = u32>) -> Done {
+        match (&*self.members, missing.len()) {
+            ([one], 0) => Done::One(one.experiment),
+            ([_], _) => Done::None,
+            (several, n) => {
+                let missing: HashSet<u32> = missing.collect();
+                let is_done = |member: &&Member| n == 0 || groups.places(member.list).iter().all(|m| !missing.contains(m));
+                Done::Some(several.iter().filter(is_done).map(|member| member.experiment).collect())
+            }
+        }
     }
 }

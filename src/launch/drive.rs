@@ -60,6 +60,10 @@ pub trait Observer {
     fn tick(&mut self) -> Wish;
     /// Attempts at this task that the store already knows.
     fn attempts_before(&mut self, task: usize) -> u32;
+    /// Whether this task, which is next, is still needed: if not, it is passed over.
+    fn is_needed(&mut self, _task: usize) -> bool {
+        true
+    }
 }
 
 /// What became of the tasks, as places in the list.
@@ -71,6 +75,8 @@ pub struct Outcomes {
     pub failed: Vec<usize>,
     /// Lost as often as it was tried.
     pub lost: Vec<usize>,
+    /// Passed over, since they were not needed any more when it was their turn.
+    pub not_needed: usize,
     /// Not started or not finished because of a request to stop.
     pub left: usize,
 }
@@ -126,6 +132,11 @@ pub fn drive(tasks: &[Task], launcher: &mut dyn Launcher, observer: &mut dyn Obs
 impl Driver<'_> {
     fn fill(&mut self, launcher: &mut dyn Launcher, observer: &mut dyn Observer) -> Result<(), LaunchError> {
         while let Some(&task) = self.waiting.front() {
+            if !observer.is_needed(task) {
+                self.waiting.pop_front();
+                self.outcomes.not_needed += 1;
+                continue;
+            }
             let lost = self.lost.get(&task).copied().unwrap_or(0);
             let load = if lost > 0 { Load::Alone } else { Load::of(&self.tasks[task]) };
             if !launcher.has_room(load) {

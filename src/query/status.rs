@@ -45,6 +45,7 @@ impl Counts {
             Standing::Status(RunStatus::Lost) => self.lost += 1,
             Standing::Status(RunStatus::Oom) => self.oom += 1,
             Standing::Status(RunStatus::Missing) => self.missing += 1,
+            Standing::NotNeeded => {}
         }
     }
 
@@ -67,6 +68,8 @@ pub enum Standing {
     Running,
     /// Nobody has.
     Status(RunStatus),
+    /// Its experiment has repeats enough before it.
+    NotNeeded,
 }
 
 impl Standing {
@@ -82,6 +85,7 @@ impl Standing {
         match self {
             Self::Running => "running",
             Self::Status(status) => status.name(),
+            Self::NotNeeded => "not needed",
         }
     }
 }
@@ -121,6 +125,8 @@ pub struct CohortStatus {
     pub failures: Vec<FailedRun>,
     /// Attempts that were lost with their worker, over the store's life.
     pub lost_attempts: u64,
+    /// Runs that nobody will start, since their experiments have repeats enough (`stop_when`); not among the runs above.
+    pub not_needed: u64,
     /// Its experiments, in the order of the tables.
     pub experiments: Vec<ExperimentStatus>,
     /// Who is at work on it.
@@ -139,6 +145,9 @@ pub fn under_way(live: &[Notice]) -> HashSet<Id> {
 /// [`StoreError::Io`].
 pub fn standing(index: &Index, under_way: &HashSet<Id>, run: &RunRef<'_>) -> Result<Standing, StoreError> {
     let training = run.run.training;
+    if run.run.repeat >= run.study.grid.repeats(run.run.experiment) {
+        return Ok(Standing::NotNeeded);
+    }
     let status = run_status(index, training, run.measurements().map(|(.., id)| id))?;
     Ok(Standing::of(status, under_way, training))
 }
@@ -253,7 +262,7 @@ pub fn status(study: Study<'_>, index: &Index, live: &[Notice]) -> Result<Cohort
             found.add((index, &retried), &run, Standing::of(status, &under_way, run.run.training), firsts[experiment])?;
             Ok(found)
         };
-        let parts = (0..grid.n_runs).into_par_iter().fold(|| Ok(Found::default()), add);
+        let parts = (0..grid.repeats(experiment)).into_par_iter().fold(|| Ok(Found::default()), add);
         parts.reduce(|| Ok(Found::default()), |one, other| Ok(one?.plus(other?)))
     };
     let found: Vec<Found> = (0..grid.experiments.len()).into_par_iter().map(of).collect::<Result<_, _>>()?;
@@ -266,6 +275,7 @@ pub fn status(study: Study<'_>, index: &Index, live: &[Notice]) -> Result<Cohort
         eta_seconds: None,
         failures: Vec::new(),
         lost_attempts: 0,
+        not_needed: grid.not_needed(),
         experiments: Vec::with_capacity(found.len()),
         coordinators,
     };
