@@ -257,7 +257,7 @@ mod tests {
         let upper = EstimatorSpec::Upper { noise_variance: 1e-3 };
         let relu = TrainingSpec { activation: Activation::Relu, ..TrainingSpec::default() };
         let settings = |training: &TrainingSpec, estimators: &[EstimatorSpec]| Settings {
-            training: training.clone(),
+            training: training.clone().into(),
             estimators: estimators.to_vec(),
             splits: vec![Split::Test, Split::Train],
             seed_offset: 0,
@@ -327,6 +327,7 @@ mod tests {
             commit: words(),
             isa: words(),
             gemm: words(),
+            threads: None,
         })
     }
 
@@ -388,7 +389,7 @@ mod tests {
             ("measures", "experiment run seed estimator estimator_params split epoch layer i_xt i_ty"),
             ("metrics", "experiment run seed epoch split loss accuracy"),
             ("gradients", "experiment run seed split epoch layer grad_mean grad_std snr weight_norm"),
-            ("provenance", "training_id attempt status error host launcher started seconds version commit isa gemm"),
+            ("provenance", "training_id attempt status error host launcher started seconds version commit isa gemm threads"),
             ("aggregate", &format!("experiment estimator estimator_params split epoch layer n {}", statistics.join(" "))),
         ] {
             assert_eq!(columns(&out, table), expected);

@@ -11,13 +11,14 @@ use super::exit::{Exit, Failure};
 use super::interrupt::Interrupt;
 use super::load::{COPY, Loaded};
 use super::machine::{self, LauncherArguments};
+use super::others::Others;
 use super::print::print_reports;
 use super::progress::Progress;
 use super::repeats::Repeats;
 use super::{figures, summary};
 use crate::aggregate::{Summary, materialise};
 use crate::grid::plan::{Task, plan};
-use crate::launch::drive::{News, Observer, Wish, drive};
+use crate::launch::drive::{News, Observer, Turn, Wish, drive};
 use crate::launch::local::Local;
 use crate::query::running::{Notice, Presence};
 use crate::query::status::status;
@@ -197,22 +198,21 @@ impl Batch {
         conducted.spread = Some((workers, threads));
         let program = std::env::current_exe().map_err(|e| Failure::from_error(Exit::Launcher, &e))?;
         let mut launcher = Local::new(program, worker_arguments(store.root(), threads, arguments), workers as usize);
+        let notice = Notice {
+            cohort: loaded.cohort.name.clone(),
+            host: provenance::host(),
+            pid: std::process::id(),
+            launcher: arguments.launcher.name().to_owned(),
+            workers,
+            tasks: self.tasks.len() as u64,
+            ..Notice::default()
+        };
         let mut desk = Desk {
             progress: Progress::new(&loaded.cohort.name, &self.tasks, quiet),
-            presence: Presence::announce(
-                store.root(),
-                Notice {
-                    cohort: loaded.cohort.name.clone(),
-                    host: provenance::host(),
-                    pid: std::process::id(),
-                    launcher: arguments.launcher.name().to_owned(),
-                    workers,
-                    tasks: self.tasks.len() as u64,
-                    ..Notice::default()
-                },
-            ),
+            presence: Presence::announce(store.root(), notice.clone()),
             writer: store.writer(|_| ())?,
             repeats: Repeats::of(loaded, store, &self.tasks)?,
+            others: Others::new(store, &notice),
             interrupt,
             tasks: &self.tasks,
             attempts: &self.attempts,
@@ -277,13 +277,15 @@ struct Desk<'a> {
     writer: Writer,
     /// Follows which repeats are needed, where the cohort says when they are enough.
     repeats: Option<Repeats<'a>>,
+    /// Who else is at work.
+    others: Others,
     interrupt: &'a Interrupt,
     tasks: &'a [Task],
     attempts: &'a [u32],
     launcher: &'static str,
     isa: &'static str,
     /// When the attempt under way at a task began.
-    started: BTreeMap<usize, f64>,
+    started: BTreeMap<usize, provenance::Began>,
     errors: &'a mut BTreeMap<String, String>,
 }
 
@@ -333,11 +335,12 @@ impl Observer for Desk<'_> {
         self.attempts[task]
     }
 
-    fn is_needed(&mut self, task: usize) -> bool {
+    fn turn(&mut self, task: usize, again: bool) -> Turn {
         let is_needed = self.repeats.as_mut().is_none_or(|repeats| repeats.need(self.tasks[task].training));
-        if !is_needed {
+        let turn = if is_needed { self.others.turn(&self.tasks[task], again) } else { Turn::Never };
+        if turn == Turn::Never {
             self.progress.drop_task(task);
         }
-        is_needed
+        turn
     }
 }

@@ -63,19 +63,21 @@ pub fn predict(
     let new = samples.len();
     samples.truncate(if measure { MEASURED } else { 0 });
     model.learn(&measured(&samples, workers)?);
-    // Measurements are shared out over a worker's threads, steps of small networks are not.
-    let on_threads = |task: &Task| {
-        let serial = task.training_cost() / task.cost().max(1.0);
-        model.task(task).mean * (serial + (1.0 - serial) / f64::from(threads))
-    };
-    let by_kind: Vec<f64> = kinds.samples.iter().map(|(task, _)| on_threads(task)).collect();
+    let by_kind: Vec<f64> = kinds.samples.iter().map(|(task, _)| model.task(task).mean * share_of_time(task, threads)).collect();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let wall = wall_seconds(kinds.of.iter().map(|&kind| by_kind[kind as usize]), (workers as usize).min(cores));
     let sources = (kinds.samples.len() - new, samples.len(), new - samples.len());
     Ok(Cost { cpu: model.all(&kinds), wall, workers, threads, kinds: sources })
 }
 
-/// Finished tasks of a grid with their seconds: those that one attempt did whole.
+/// The time that a task takes on so many threads, as a share of its CPU time: measurements are shared out over a worker's threads, steps of
+/// small networks are not.
+fn share_of_time(task: &Task, threads: u32) -> f64 {
+    let serial = task.training_cost() / task.cost().max(1.0);
+    serial + (1.0 - serial) / f64::from(threads.max(1))
+}
+
+/// Finished tasks of a grid with their seconds of CPU time: those that one attempt did whole.
 fn past(grid: &Grid, data: &str, index: &Index) -> Result<Vec<(Task, f64)>, Failure> {
     let (repeats, experiments) = PAST;
     let experiments = grid.experiments.iter().take(experiments).cloned().collect();
@@ -89,7 +91,9 @@ fn past(grid: &Grid, data: &str, index: &Index) -> Result<Vec<(Task, f64)>, Fail
         if let [attempt] = index.attempts(task.training)?.as_slice()
             && attempt.status == AttemptStatus::Ok
         {
-            finished.push((task, attempt.seconds));
+            // Of attempts before threads were told, most had one.
+            let seconds = attempt.seconds / share_of_time(&task, attempt.threads.unwrap_or(1));
+            finished.push((task, seconds));
         }
     }
     Ok(finished)

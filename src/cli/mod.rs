@@ -21,6 +21,7 @@ mod interrupt;
 mod load;
 mod machine;
 mod manual;
+mod others;
 mod plan;
 mod plot;
 mod print;

@@ -16,7 +16,7 @@ use super::load::{self, Loaded};
 use super::machine::LauncherArguments;
 use super::print::{print, print_reports};
 use crate::cohort::settings::ColumnValue;
-use crate::grid::plan::{Plan, plan as plan_of};
+use crate::grid::plan::{Plan, plan as plan_of, plan_all};
 use crate::store::records::AttemptStatus;
 use crate::store::{Store, StoreError};
 
@@ -86,7 +86,10 @@ pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: A
             None => Cow::Borrowed(loaded),
         };
         let loaded = &*settled;
-        let plan = plan_of(&loaded.grid, &loaded.data, |id| index.as_ref().is_some_and(|index| index.contains(*id)));
+        let plan = match &index {
+            Some(index) => plan_of(&loaded.grid, &loaded.data, |id| index.contains(*id)),
+            None => plan_all(&loaded.grid, &loaded.data),
+        };
         let mut unfinished: BTreeMap<&str, usize> = BTreeMap::new();
         for task in &plan.tasks {
             let attempts = index.as_ref().map_or(Ok(vec![]), |index| index.attempts(task.training))?;

@@ -287,7 +287,7 @@ mod tests {
         assert_eq!((watched.split, watched.epoch), (Split::Test, None));
         assert_eq!(watched.measure, Some((Settings::default().estimators[0].clone(), 4)));
         let none = Settings {
-            training: crate::train::spec::TrainingSpec { architecture: vec![], ..Default::default() },
+            training: crate::train::spec::TrainingSpec { architecture: vec![], ..Default::default() }.into(),
             ..Default::default()
         };
         assert_eq!(found.on(&none).unwrap().measure.map(|(_, layer)| layer), Some(0), "the readout");

@@ -104,6 +104,19 @@ pub struct Plan {
 /// threads of the pool that it is called in; the plan does not depend on them.
 #[must_use]
 pub fn plan(grid: &Grid, data: &str, is_committed: impl Fn(&Id) -> bool + Sync) -> Plan {
+    plan_against(grid, data, Some(&is_committed))
+}
+
+/// As [`plan`], of a grid of which nothing is committed: then measurements need no names.
+#[must_use]
+pub fn plan_all(grid: &Grid, data: &str) -> Plan {
+    plan_against(grid, data, None)
+}
+
+/// What says whether a record is committed; nothing where none is.
+type Committed<'c> = Option<&'c (dyn Fn(&Id) -> bool + Sync)>;
+
+fn plan_against(grid: &Grid, data: &str, committed: Committed<'_>) -> Plan {
     let groups = Groups::of(grid, data);
     let planner = Planner::new(grid, data, &groups);
     let experiments = grid.experiments.len();
@@ -115,7 +128,7 @@ pub fn plan(grid: &Grid, data: &str, is_committed: impl Fn(&Id) -> bool + Sync) 
     for block in repeats.chunks((AT_ONCE / n).max(1)) {
         let found: Vec<Found> = (0..block.len() * groups.groups.len())
             .into_par_iter()
-            .map_init(Cache::default, |cache, at| planner.look(block[at / n], at % n, &is_committed, cache))
+            .map_init(Cache::default, |cache, at| planner.look(block[at / n], at % n, committed, cache))
             .collect();
         let mut found = found.into_iter();
         for _ in block {
@@ -136,13 +149,13 @@ impl Plan {
     fn add(&mut self, mut round: Vec<Found>) {
         for found in &round {
             self.counts.trainings += usize::from(found.runs > 0);
-            self.counts.runs += found.runs;
+            self.counts.runs += found.runs as usize;
             match &found.done {
                 Done::None => {}
                 Done::One(experiment) => self.count_done(*experiment),
                 Done::Some(experiments) => experiments.iter().for_each(|experiment| self.count_done(*experiment)),
             }
-            self.counts.measurements += found.measurements;
+            self.counts.measurements += found.measurements as usize;
         }
         round.sort_by(|one, other| other.cost.total_cmp(&one.cost));
         self.tasks.extend(round.into_iter().filter_map(|found| found.task));
@@ -160,7 +173,7 @@ enum Done {
     #[default]
     None,
     One(u32),
-    Some(Vec<u32>),
+    Some(Box<[u32]>),
 }
 
 /// What is found out of one repeat of one group of experiments.
@@ -170,9 +183,9 @@ struct Found {
     task: Option<Task>,
     /// Its cost.
     cost: f64,
-    runs: usize,
+    runs: u32,
+    measurements: u32,
     done: Done,
-    measurements: usize,
 }
 
 /// What repeats of a group miss of its measurements, by the places of those in its list: mostly many miss the same.
@@ -209,14 +222,14 @@ impl<'a> Planner<'a> {
         let measures = self.groups.ready(group.list).iter();
         Names {
             ids: TrainingIds::new(spec, self.data),
-            spec: Arc::new(spec.clone()),
+            spec: Arc::clone(spec),
             training_cost: cost::training(spec),
             costs: measures.map(|m| cost::measurement(spec, recorded, &m.estimator, m.split)).collect(),
         }
     }
 
     /// Finds out what is missing of one repeat of a group.
-    fn look(&self, repeat: u32, place: usize, is_committed: impl Fn(&Id) -> bool, cache: &mut Cache) -> Found {
+    fn look(&self, repeat: u32, place: usize, committed: Committed<'_>, cache: &mut Cache) -> Found {
         let group = &self.groups.groups[place];
         let new;
         let names = match self.names.get(place) {
@@ -231,12 +244,13 @@ impl<'a> Planner<'a> {
         let Some(wanted) = asking.wanted(self.groups) else { return Found::default() };
         let seed = self.grid.run_seed(&self.grid.experiments[group.experiment as usize].settings, repeat);
         let training = if repeat == 0 { group.first } else { names.ids.of(seed) };
-        let train = !is_committed(&training);
+        let is_there = |id: &dyn Fn() -> Id| committed.is_some_and(|committed| committed(&id()));
+        let train = !is_there(&|| training);
         let places = self.groups.places(group.list);
         let is_missing = |at: &u32| {
             let place = places[*at as usize];
             wanted.as_ref().is_none_or(|wanted| wanted.contains(&place))
-                && !is_committed(&self.groups.measure(place).1.of(training))
+                && !is_there(&|| self.groups.measure(place).1.of(training))
         };
         // No more than a cohort has points, times a few.
         let missing: Vec<u32> = (0..places.len() as u32).filter(is_missing).collect();
@@ -255,7 +269,9 @@ impl<'a> Planner<'a> {
             };
             Task { training, spec: Arc::clone(&names.spec), seed, train, measure }
         });
-        Found { task, cost, runs: asking.members.len(), done, measurements: wanted.map_or(places.len(), |wanted| wanted.len()) }
+        // No more than a cohort has points, times a few.
+        let measurements = wanted.map_or(places.len(), |wanted| wanted.len()) as u32;
+        Found { task, cost, runs: asking.members.len() as u32, measurements, done }
     }
 
     /// The experiments of a group that still need a repeat.

@@ -2,7 +2,7 @@
 //!
 //! Order and policy are decided here, for every launcher alike; what a launcher says are hints, the store is the truth.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::wire::Outcome;
@@ -60,10 +60,21 @@ pub trait Observer {
     fn tick(&mut self) -> Wish;
     /// Attempts at this task that the store already knows.
     fn attempts_before(&mut self, task: usize) -> u32;
-    /// Whether this task, which is next, is still needed: if not, it is passed over.
-    fn is_needed(&mut self, _task: usize) -> bool {
-        true
+    /// Whether to start this task, which is next; `again` if it was put off before.
+    fn turn(&mut self, _task: usize, _again: bool) -> Turn {
+        Turn::Now
     }
+}
+
+/// What becomes of a task whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It starts.
+    Now,
+    /// It is put off until nothing else waits: somebody else has it, or may take it.
+    Later,
+    /// It is passed over: nobody needs it any more, or somebody else has done it.
+    Never,
 }
 
 /// What became of the tasks, as places in the list.
@@ -75,8 +86,8 @@ pub struct Outcomes {
     pub failed: Vec<usize>,
     /// Lost as often as it was tried.
     pub lost: Vec<usize>,
-    /// Passed over, since they were not needed any more when it was their turn.
-    pub not_needed: usize,
+    /// Passed over when it was their turn.
+    pub passed: usize,
     /// Not started or not finished because of a request to stop.
     pub left: usize,
 }
@@ -85,6 +96,10 @@ pub struct Outcomes {
 struct Driver<'a> {
     tasks: &'a [Task],
     waiting: VecDeque<usize>,
+    /// Put off until nothing waits.
+    later: Vec<usize>,
+    /// All that were ever put off.
+    put_off: HashSet<usize>,
     /// Ticket → (task, number of the attempt): handed over, begun or not.
     running: HashMap<u64, (usize, u32)>,
     /// How often each task was lost in this call; most never are.
@@ -103,6 +118,8 @@ pub fn drive(tasks: &[Task], launcher: &mut dyn Launcher, observer: &mut dyn Obs
     let mut driver = Driver {
         tasks,
         waiting: (0..tasks.len()).collect(),
+        later: Vec::new(),
+        put_off: HashSet::new(),
         running: HashMap::new(),
         lost: HashMap::new(),
         next_ticket: 0,
@@ -110,7 +127,8 @@ pub fn drive(tasks: &[Task], launcher: &mut dyn Launcher, observer: &mut dyn Obs
         outcomes: Outcomes::default(),
     };
     loop {
-        match observer.tick() {
+        let wish = observer.tick();
+        match wish {
             Wish::Run => driver.fill(launcher, observer)?,
             Wish::Drain => launcher.recall(),
             Wish::Stop => {
@@ -118,24 +136,37 @@ pub fn drive(tasks: &[Task], launcher: &mut dyn Launcher, observer: &mut dyn Obs
                 break;
             }
         }
-        if driver.running.is_empty() {
+        if driver.running.is_empty() && (wish != Wish::Run || driver.later.is_empty()) {
             break;
         }
         for event in launcher.poll(PATIENCE)? {
             driver.take(event, observer)?;
         }
     }
-    driver.outcomes.left = driver.waiting.len() + driver.running.len();
+    driver.outcomes.left = driver.waiting.len() + driver.later.len() + driver.running.len();
     Ok(driver.outcomes)
 }
 
 impl Driver<'_> {
     fn fill(&mut self, launcher: &mut dyn Launcher, observer: &mut dyn Observer) -> Result<(), LaunchError> {
+        if self.waiting.is_empty() {
+            // From the end: whoever else does these began at the front.
+            self.waiting.extend(self.later.drain(..).rev());
+        }
         while let Some(&task) = self.waiting.front() {
-            if !observer.is_needed(task) {
-                self.waiting.pop_front();
-                self.outcomes.not_needed += 1;
-                continue;
+            match observer.turn(task, self.put_off.contains(&task)) {
+                Turn::Now => {}
+                Turn::Later => {
+                    self.waiting.pop_front();
+                    self.put_off.insert(task);
+                    self.later.push(task);
+                    continue;
+                }
+                Turn::Never => {
+                    self.waiting.pop_front();
+                    self.outcomes.passed += 1;
+                    continue;
+                }
             }
             let lost = self.lost.get(&task).copied().unwrap_or(0);
             let load = if lost > 0 { Load::Alone } else { Load::of(&self.tasks[task]) };

@@ -328,6 +328,7 @@ mod tests {
             commit,
             isa,
             gemm,
+            threads: None,
         })
     }
 

@@ -203,7 +203,7 @@ pub mod samples {
         let upper = EstimatorSpec::Upper { noise_variance: 1e-3 };
         let relu = TrainingSpec { activation: Activation::Relu, epochs: 300, ..TrainingSpec::default() };
         let settings = |training: &TrainingSpec, estimator| Settings {
-            training: training.clone(),
+            training: training.clone().into(),
             estimators: vec![estimator],
             splits: vec![Split::Train, Split::Test],
             seed_offset: 0,

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::error::{Damage, DamageKind, StoreError};
 use super::footer::{self, Footer};
 use super::frame::{FRAME_HEADER, FrameHeader, checksum, parse_frame_header};
-use super::records::{Attempt, Kind, Measurement, Record, Training};
+use super::records::{Attempt, Kind, Measurement, Record, Training, peek};
 use super::scan::{Scan, ScanError, Window, scan};
 use crate::grid::ids::{Id, IdMap, IdSet};
 
@@ -191,8 +191,8 @@ impl Index {
     }
 
     fn read_here(&self, id: Id) -> Result<Option<Record>, StoreError> {
-        while let Some((position, kind, payload)) = self.payload(id)? {
-            match Record::decode(kind, &payload) {
+        while let Some((position, (kind, schema), payload)) = self.payload(id)? {
+            match Record::decode(kind, schema, &payload) {
                 Ok(record) if record.id() == id => return Ok(Some(record)),
                 _ => self.note(position, id),
             }
@@ -272,7 +272,7 @@ impl Index {
         }
         let frame = self.frame(position)?;
         let id = parse_frame_header(&frame).map_or(Id([0; 16]), |header| header.id);
-        let record = whole_frame(&frame, id).and_then(|(kind, payload)| Record::decode(kind, payload).ok());
+        let record = whole_frame(&frame, id).and_then(|((kind, schema), payload)| Record::decode(kind, schema, payload).ok());
         Ok(match record {
             Some(Record::Attempt(attempt)) if attempt.id == id => Some(attempt),
             _ => {
@@ -406,14 +406,14 @@ impl Index {
     }
 
     /// The first whole copy of a record: where it stands, its kind and its payload.
-    fn payload(&self, id: Id) -> Result<Option<(Position, Kind, Vec<u8>)>, StoreError> {
+    fn payload(&self, id: Id) -> Result<Option<(Position, Form, Vec<u8>)>, StoreError> {
         for position in self.copies_of(id) {
             if self.seen().damaged.contains_key(&position) {
                 continue;
             }
             let frame = self.frame(position)?;
             match whole_frame(&frame, id) {
-                Some((kind, payload)) => return Ok(Some((position, kind, payload.to_vec()))),
+                Some((form, payload)) => return Ok(Some((position, form, payload.to_vec()))),
                 None => self.note(position, id),
             }
         }
@@ -509,18 +509,21 @@ fn attempted(header: &FrameHeader, offset: u64, window: &mut Window<'_>) -> io::
         return Ok(Attempted::Damaged);
     }
     // There may be millions: no more of it is decoded than is needed.
-    Ok(match Attempt::peek(payload) {
+    Ok(match peek(payload) {
         Some((id, training)) if id == header.id => Attempted::Training(training),
         _ => Attempted::Damaged,
     })
 }
 
-/// Kind and payload of a frame that is whole and has this id.
-fn whole_frame(frame: &[u8], id: Id) -> Option<(Kind, &[u8])> {
+/// Kind and schema of a record.
+type Form = (Kind, u16);
+
+/// Form and payload of a frame that is whole and has this id.
+fn whole_frame(frame: &[u8], id: Id) -> Option<(Form, &[u8])> {
     let header = parse_frame_header(frame)?;
     let payload = &frame[FRAME_HEADER..];
     let whole = header.id == id && header.length == payload.len() as u64 && header.payload_checksum == checksum(payload);
-    if whole { Some((Kind::of_code(header.kind)?, payload)) } else { None }
+    if whole { Some(((Kind::of_code(header.kind)?, header.schema), payload)) } else { None }
 }
 
 #[cfg(test)]
@@ -566,6 +569,7 @@ mod tests {
             commit: "c".into(),
             isa: "avx2".into(),
             gemm: "own".into(),
+            threads: Some(2),
         })
     }
 
