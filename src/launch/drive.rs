@@ -287,7 +287,7 @@ mod tests {
         let mut launcher = Fake::new(1, vec![(0, vec![Fate::Ok]), (1, vec![Fate::Lost, Fate::Ok]), (2, vec![Fate::Failed])]);
         let mut notes = Notes::default();
         let outcomes = drive(&tasks(3), &mut launcher, &mut notes).unwrap();
-        assert_eq!(outcomes, Outcomes { done: vec![0, 1], failed: vec![2], lost: vec![], left: 0 });
+        assert_eq!(outcomes, Outcomes { done: vec![0, 1], failed: vec![2], lost: vec![], passed: 0, left: 0 });
         assert_eq!(
             notes.lines,
             [
@@ -335,6 +335,54 @@ mod tests {
         let mut notes = Notes { stop_at: Some((2, Wish::Stop)), ..Notes::default() };
         let outcomes = drive(&tasks(9), &mut launcher, &mut notes).unwrap();
         assert!(launcher.cancelled && outcomes.done.len() + outcomes.left == 9 && outcomes.left > 0);
+    }
+
+    /// Puts tasks off as often as it says, and passes over some.
+    struct Turns {
+        off: Vec<u32>,
+        passes: fn(usize) -> bool,
+        started: Vec<usize>,
+    }
+
+    impl Observer for Turns {
+        fn news(&mut self, task: usize, news: &News<'_>) {
+            if matches!(news, News::Started { .. }) {
+                self.started.push(task);
+            }
+        }
+        fn tick(&mut self) -> Wish {
+            Wish::Run
+        }
+        fn attempts_before(&mut self, _: usize) -> u32 {
+            0
+        }
+        fn turn(&mut self, task: usize, again: bool) -> Turn {
+            match &mut self.off[task] {
+                _ if (self.passes)(task) => Turn::Never,
+                0 => Turn::Now,
+                times => {
+                    assert!(again || *times == 2);
+                    *times -= 1;
+                    Turn::Later
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tasks_put_off_come_last_from_their_end_and_none_is_forgotten() {
+        let off = (0..9).map(|task| if task < 4 { 2 } else { 0 }).collect();
+        let mut turns = Turns { off, passes: |task| task == 5, started: vec![] };
+        let outcomes = drive(&tasks(9), &mut Fake::new(1, vec![]), &mut turns).unwrap();
+        assert_eq!((outcomes.done.len(), outcomes.passed, outcomes.left), (8, 1, 0));
+        // Put off twice, so turned around twice.
+        assert_eq!(turns.started, [4, 6, 7, 8, 0, 1, 2, 3]);
+        // Nothing but tasks that are put off, at first.
+        let mut turns = Turns { off: vec![2; 3], passes: |_| false, started: vec![] };
+        let outcomes = drive(&tasks(3), &mut Fake::new(2, vec![]), &mut turns).unwrap();
+        assert_eq!((outcomes.done.len(), outcomes.left), (3, 0));
+        let mut turns = Turns { off: vec![0; 3], passes: |_| true, started: vec![] };
+        assert_eq!(drive(&tasks(3), &mut Fake::new(2, vec![]), &mut turns).unwrap().passed, 3);
     }
 
     #[test]

@@ -343,6 +343,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::disk::faulty::FaultyDisk;
+    use super::super::records::Record;
     use super::super::records::samples::{record, small};
     use super::super::{OsDisk, Store};
     use super::*;
