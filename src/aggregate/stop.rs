@@ -79,7 +79,6 @@ impl Prefix {
 #[derive(Debug)]
 pub struct Enough<'a> {
     grid: &'a Grid,
-    data: &'a str,
     rule: &'a StopWhen,
     /// Of each experiment.
     prefixes: Vec<Prefix>,
@@ -88,8 +87,8 @@ pub struct Enough<'a> {
 impl<'a> Enough<'a> {
     /// Nothing is known yet.
     #[must_use]
-    pub fn new(grid: &'a Grid, data: &'a str, rule: &'a StopWhen) -> Self {
-        Self { grid, data, rule, prefixes: vec![Prefix::default(); grid.experiments.len()] }
+    pub fn new(grid: &'a Grid, rule: &'a StopWhen) -> Self {
+        Self { grid, rule, prefixes: vec![Prefix::default(); grid.experiments.len()] }
     }
 
     /// Looks at all experiments, as far as their repeats are committed.
@@ -130,7 +129,7 @@ impl<'a> Enough<'a> {
         let settings = &self.grid.experiments[place].settings;
         // The cohort was checked: every experiment has what is watched.
         let Ok(watched) = self.rule.on(settings) else { return Ok(()) };
-        let ids = TrainingIds::new(&settings.training, self.data);
+        let ids = TrainingIds::new(&settings.training);
         let measurement = watched.measure.as_ref().map(|(estimator, _)| MeasurementIds::new(estimator, watched.split));
         while prefix.enough().is_none() && prefix.next() < self.grid.n_runs {
             let training = ids.of(self.grid.run_seed(settings, prefix.next()));

@@ -112,7 +112,7 @@ fn conduct(
     let mut damaged = usize::MAX;
     loop {
         let settled = loaded.settled(&index)?;
-        let plan = plan(&settled.grid, &settled.data, |id| index.contains(*id));
+        let plan = plan(&settled.grid, |id| index.contains(*id));
         (conducted.counts, conducted.not_needed) = (plan.counts, settled.grid.not_needed());
         let batch = Batch::select(&plan.tasks, &index, select)?;
         conducted.passed_over = plan.tasks.len() - batch.tasks.len();
@@ -127,7 +127,7 @@ fn conduct(
             if loaded.cohort.stop_when.is_some() {
                 // Only now it is known how many repeats are enough.
                 let settled = loaded.settled(&index)?;
-                conducted.counts = self::plan(&settled.grid, &settled.data, |id| index.contains(*id)).counts;
+                conducted.counts = self::plan(&settled.grid, |id| index.contains(*id)).counts;
                 conducted.not_needed = settled.grid.not_needed();
             }
         }
@@ -244,7 +244,7 @@ fn worker_arguments(out: &Path, threads: u32, arguments: &LauncherArguments) -> 
 /// Makes the tables and figures from what is committed.
 pub fn tables_and_figures(loaded: &Loaded, index: &Index, dir: &Path) -> Result<(Summary, Vec<PathBuf>), Failure> {
     let loaded = &*loaded.settled(index)?;
-    let summary = materialise(&loaded.grid, &loaded.data, index, dir)?;
+    let summary = materialise(&loaded.grid, index, dir)?;
     // CSV that somebody asked for stays in step.
     let with_csv = summary.tables.iter().filter(|table| table.with_extension("csv").is_file()).cloned();
     write_csv(&OsDisk, &with_csv.collect::<Vec<_>>())?;

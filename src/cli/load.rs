@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::datasets;
 use super::exit::{Exit, Failure};
 use crate::aggregate::Enough;
 use crate::cohort::{self, Cohort, Parsed, Source};
@@ -12,7 +13,6 @@ use crate::grid::Grid;
 use crate::grid::expand::expand;
 use crate::query::Study;
 use crate::store::Index;
-use crate::worker::execute::data_fingerprint;
 
 /// Name of the copy of a cohort's file beside its tables: `resume`, `aggregate` and `plot` know the cohort by it.
 pub const COPY: &str = "cohort.toml";
@@ -20,21 +20,19 @@ pub const COPY: &str = "cohort.toml";
 /// A cohort, ready to be planned.
 #[derive(Clone)]
 pub struct Loaded {
-    /// The text of its file, with all that it extends.
+    /// The text of its file, with all that it extends and what its data was found to be.
     pub text: String,
     /// The checked cohort.
     pub cohort: Cohort,
-    /// Its experiments.
+    /// Its experiments, their data found.
     pub grid: Grid,
-    /// Fingerprint of the data set's content.
-    pub data: String,
 }
 
 impl Loaded {
     /// The cohort with the numbers of repeats that are enough by what is committed, if it says when they are.
     pub fn settled(&self, index: &Index) -> Result<Cow<'_, Self>, Failure> {
         let Some(rule) = &self.cohort.stop_when else { return Ok(Cow::Borrowed(self)) };
-        let mut enough = Enough::new(&self.grid, &self.data, rule);
+        let mut enough = Enough::new(&self.grid, rule);
         enough.look(index)?;
         let mut settled = self.clone();
         settled.grid.enough = enough.numbers();
@@ -43,7 +41,7 @@ impl Loaded {
 
     /// As questions to a store take it.
     pub fn study(&self) -> Study<'_> {
-        Study { grid: &self.grid, data: &self.data, text: &self.text }
+        Study { grid: &self.grid, text: &self.text }
     }
 }
 
@@ -105,9 +103,10 @@ fn load(path: &Path) -> Result<Loaded, Failure> {
         last = last.parent().unwrap_or(Path::new("")).join(extends);
         read(&last)
     })?;
-    let grid = expand(&cohort).map_err(|e| Failure::from_error(Exit::Invalid, &e))?;
-    let data = grid.experiments.first().map(|e| data_fingerprint(&e.settings.training)).unwrap_or_default();
-    Ok(Loaded { text, cohort, grid, data })
+    let mut grid = expand(&cohort).map_err(|e| Failure::from_error(Exit::Invalid, &e))?;
+    let text = datasets::find_all(&mut grid, &text)
+        .map_err(|error| Failure::new(Exit::Invalid, format!("{}: {error}", path.display())))?;
+    Ok(Loaded { text, cohort, grid })
 }
 
 /// Reads one file; or says why it cannot.

@@ -87,8 +87,8 @@ pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: A
         };
         let loaded = &*settled;
         let plan = match &index {
-            Some(index) => plan_of(&loaded.grid, &loaded.data, |id| index.contains(*id)),
-            None => plan_all(&loaded.grid, &loaded.data),
+            Some(index) => plan_of(&loaded.grid, |id| index.contains(*id)),
+            None => plan_all(&loaded.grid),
         };
         let mut unfinished: BTreeMap<&str, usize> = BTreeMap::new();
         for task in &plan.tasks {

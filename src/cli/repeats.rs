@@ -24,12 +24,12 @@ impl<'a> Repeats<'a> {
     pub fn of(loaded: &'a Loaded, store: &Store, tasks: &[Task]) -> Result<Option<Self>, Failure> {
         let Some(rule) = &loaded.cohort.stop_when else { return Ok(None) };
         let mut runs: IdMap<Vec<(usize, u32)>> = tasks.iter().map(|task| (task.training, Vec::new())).collect();
-        for run in loaded.grid.runs(&loaded.data) {
+        for run in loaded.grid.runs() {
             if let Some(of_it) = runs.get_mut(&run.training) {
                 of_it.push((run.experiment, run.repeat));
             }
         }
-        let (mut enough, index) = (Enough::new(&loaded.grid, &loaded.data, rule), store.index()?);
+        let (mut enough, index) = (Enough::new(&loaded.grid, rule), store.index()?);
         enough.look(&index)?;
         Ok(Some(Self { enough, index, runs, news: BTreeSet::new() }))
     }

@@ -56,10 +56,10 @@ pub struct Run {
 }
 
 impl Grid {
-    /// All runs, in the order of the tables: by experiment, then by repeat. `data` is the fingerprint of the data's content.
-    pub fn runs(&self, data: &str) -> impl Iterator<Item = Run> {
+    /// All runs, in the order of the tables: by experiment, then by repeat.
+    pub fn runs(&self) -> impl Iterator<Item = Run> {
         (0..self.experiments.len())
-            .flat_map(move |experiment| (0..self.repeats(experiment)).map(move |repeat| self.run(experiment, repeat, data)))
+            .flat_map(move |experiment| (0..self.repeats(experiment)).map(move |repeat| self.run(experiment, repeat)))
     }
 
     /// Repeats that the tables have of the experiment at index `experiment`: those before it had enough.
@@ -76,10 +76,10 @@ impl Grid {
 
     /// One repeat of the experiment at index `experiment`, which must be one of the grid's.
     #[must_use]
-    pub fn run(&self, experiment: usize, repeat: u32, data: &str) -> Run {
+    pub fn run(&self, experiment: usize, repeat: u32) -> Run {
         let settings = &self.experiments[experiment].settings;
         let seed = self.run_seed(settings, repeat);
-        Run { experiment, repeat, seed, training: Id::training(&settings.training, seed, data) }
+        Run { experiment, repeat, seed, training: Id::training(&settings.training, seed) }
     }
 
     /// The seed of a repeat of an experiment of these settings.
