@@ -8,6 +8,7 @@ use super::definitions::{
     DEFINITIONS, Definition, Kind, MAX_LAYERS, MAX_NUMBER, MAX_PROCESSES, MAX_SEED, MAX_UNITS, MIN_POSITIVE,
 };
 use super::model::MAX_RUNS;
+use super::sge;
 use super::syntax::Node;
 use crate::estimate::spec::EstimatorSpec;
 use crate::train::spec::Split;
@@ -76,6 +77,7 @@ pub fn rows() -> Vec<Row> {
         ),
         row("[launcher.local]", "threads", process, None, "threads of each worker; the cores shared out if not given"),
     ]);
+    rows.extend(sge::KEYS.iter().map(|k| row("[launcher.sge]", k.key, k.takes.describe(), k.default, k.meaning)));
     rows
 }
 
@@ -109,7 +111,10 @@ pub fn json_schema() -> Value {
             "zip": one_or_several("axes"),
             "exclude": one_or_several("conditions"),
             "include": one_or_several("point"),
-            "launcher": object(json!({ "local": object(json!({ "workers": process, "threads": process })) })),
+            "launcher": object(json!({
+                "local": object(json!({ "workers": process, "threads": process })),
+                "sge": object(sge_keys().into()),
+            })),
         },
         "definitions": {
             "settings": settings(),
@@ -136,6 +141,19 @@ fn object(properties: Value) -> Value {
 fn one_or_several(definition: &str) -> Value {
     let one = json!({ "$ref": format!("#/definitions/{definition}") });
     json!({ "anyOf": [one, { "type": "array", "items": one }] })
+}
+
+/// A property for each key of `[launcher.sge]`.
+fn sge_keys() -> Map<String, Value> {
+    let property = |key: &sge::Key| {
+        let mut schema = key.takes.schema();
+        schema["description"] = json!(key.meaning);
+        if let Some(Ok(default)) = key.default.map(DeValue::parse) {
+            schema["default"] = plain(&default);
+        }
+        (key.key.to_owned(), schema)
+    };
+    sge::KEYS.iter().map(property).collect()
 }
 
 /// A property for each setting.
@@ -258,7 +276,8 @@ mod tests {
             assert_eq!((&cohort.description, cohort.n_runs, cohort.seed), (&alone.description, alone.n_runs, alone.seed));
             keys += 1;
         }
-        assert_eq!(keys, DEFINITIONS.len() + 3);
+        let launchers = sge::KEYS.iter().filter(|key| key.default.is_some()).count();
+        assert_eq!(keys, DEFINITIONS.len() + launchers + 3);
     }
 
     #[test]
