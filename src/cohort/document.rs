@@ -272,8 +272,7 @@ pub(super) fn read_site(text: &str, reporter: &mut Reporter<'_>) -> LauncherSett
     let blanked = syntax::blank_broken(text, reporter);
     let text = blanked.as_ref().map_or(text, |rest| &rest.text);
     let tree = syntax::tree(text, reporter);
-    let mut reader =
-        Reader { reporter, tainted: BTreeSet::new(), blanked: blanked.is_some(), lost: false, forms: Vec::new() };
+    let mut reader = Reader { reporter, tainted: BTreeSet::new(), blanked: blanked.is_some(), lost: false, forms: Vec::new() };
     let mut settings = LauncherSettings::default();
     for (key, span, node) in entries(&tree) {
         if key == "launcher" {

@@ -69,7 +69,12 @@ const MAX_SECONDS: u32 = 365 * 24 * 3600;
 pub(super) const KEYS: &[Key] = &[
     Key { key: "queue", takes: Takes::Name(|s| &mut s.queue), default: None, meaning: "queues to use (-q)" },
     Key { key: "project", takes: Takes::Name(|s| &mut s.project), default: None, meaning: "project that is charged (-P)" },
-    Key { key: "pe", takes: Takes::Name(|s| &mut s.pe), default: None, meaning: "parallel environment on one host (-pe), for slots > 1" },
+    Key {
+        key: "pe",
+        takes: Takes::Name(|s| &mut s.pe),
+        default: None,
+        meaning: "parallel environment on one host (-pe), for slots > 1",
+    },
     Key {
         key: "slots",
         takes: Takes::Count(1, 4096, |s| &mut s.slots),
@@ -106,7 +111,12 @@ pub(super) const KEYS: &[Key] = &[
         default: None,
         meaning: "time that a pilot may take (-l h_rt); a task is started only if it is expected to fit",
     },
-    Key { key: "modules", takes: Takes::Words(|s| &mut s.modules), default: Some("[]"), meaning: "environment modules that a pilot loads" },
+    Key {
+        key: "modules",
+        takes: Takes::Words(|s| &mut s.modules),
+        default: Some("[]"),
+        meaning: "environment modules that a pilot loads",
+    },
     Key {
         key: "max_pilots",
         takes: Takes::Count(1, 1_000_000, |s| &mut s.max_pilots),
@@ -125,7 +135,12 @@ pub(super) const KEYS: &[Key] = &[
         default: Some("75000"),
         meaning: "pilots of one array job: the cluster's max_aj_tasks",
     },
-    Key { key: "flags", takes: Takes::Words(|s| &mut s.flags), default: Some("[]"), meaning: "further words for qsub, as in [\"-l\", \"gpu=1\"]" },
+    Key {
+        key: "flags",
+        takes: Takes::Words(|s| &mut s.flags),
+        default: Some("[]"),
+        meaning: "further words for qsub, as in [\"-l\", \"gpu=1\"]",
+    },
     Key {
         key: "heartbeat",
         takes: Takes::Time(|s| &mut s.heartbeat),
@@ -237,7 +252,10 @@ mod tests {
 
     #[test]
     fn amounts_and_times() {
-        assert_eq!([memory("4G"), memory("500M"), memory("1048576"), memory("2048k")], [4 << 30, 500 << 20, 1 << 20, 2 << 20].map(Some));
+        assert_eq!(
+            [memory("4G"), memory("500M"), memory("1048576"), memory("2048k")],
+            [4 << 30, 500 << 20, 1 << 20, 2 << 20].map(Some)
+        );
         for text in ["", "G", "4GB", "-4G", "4.5G", "1K", "0", "99999999999T", "4 G", "+4G"] {
             assert_eq!(memory(text), None, "{text}");
         }

@@ -146,6 +146,12 @@ impl FileBoard {
         Ok(Self { dir })
     }
 
+    /// The board in `dir`, which is not made: where it is gone, every operation fails.
+    #[must_use]
+    pub const fn existing(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
     fn path(&self, what: &str, fence: u64) -> PathBuf {
         self.dir.join(name_of(what, fence))
     }
@@ -651,11 +657,7 @@ mod tests {
         assert_eq!(board.names().unwrap(), []);
         for content in ["", "he", "held", "held x\n", "done?", "\u{fffd}"] {
             fs::write(dir.path().join("leases/a@1"), content).unwrap();
-            assert_eq!(
-                Watch::new(DEADLINE).look(&*board, seconds(0)).unwrap()["a"].standing,
-                Standing::Held,
-                "{content:?}"
-            );
+            assert_eq!(Watch::new(DEADLINE).look(&*board, seconds(0)).unwrap()["a"].standing, Standing::Held, "{content:?}");
         }
     }
 

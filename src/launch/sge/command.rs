@@ -161,7 +161,9 @@ mod tests {
 
     #[test]
     fn a_deadline_leaves_room_for_late_heartbeats() {
-        let of = |heartbeat, deadline| Site::new(SgeSettings { heartbeat, deadline, ..SgeSettings::default() }).heartbeat_and_deadline();
+        let of = |heartbeat, deadline| {
+            Site::new(SgeSettings { heartbeat, deadline, ..SgeSettings::default() }).heartbeat_and_deadline()
+        };
         assert_eq!([of(None, None), of(Some(1), Some(2)), of(Some(60), None)], [(10, 120), (1, 4), (60, 720)]);
     }
 }

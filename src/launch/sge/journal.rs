@@ -113,7 +113,13 @@ mod tests {
         let path = dir.path().join("journal.jsonl");
         assert_eq!(Journal::read(&path).unwrap(), Journal::default());
         let intent = |array: usize| Line::Intent { array, name: format!("ip-x-a{array}") };
-        let lines = [intent(0), Line::Job { array: 0, job: 7 }, intent(1), intent(2), Line::Refused { array: 2, said: "no \"x\"\n".into() }];
+        let lines = [
+            intent(0),
+            Line::Job { array: 0, job: 7 },
+            intent(1),
+            intent(2),
+            Line::Refused { array: 2, said: "no \"x\"\n".into() },
+        ];
         lines.iter().for_each(|line| Journal::append(&path, line).unwrap());
         let journal = Journal::read(&path).unwrap();
         assert_eq!((journal.lines.as_slice(), journal.jobs(), journal.unsettled()), (&lines[..], vec![7], vec!["ip-x-a1"]));

@@ -26,6 +26,7 @@
 //! `script` and `quote` (what is given to `qsub`), `scheduler` (asking it), `qstat` and `qacct` (what it answers), `advice` (what a person
 //! must do).
 
+pub mod advice;
 pub mod command;
 pub mod journal;
 pub mod partition;
@@ -35,6 +36,5 @@ pub mod qstat;
 pub mod quote;
 pub mod scheduler;
 pub mod script;
-
 
 pub mod sweep;

@@ -197,7 +197,10 @@ mod tests {
         assert_eq!(taken(large.next(&view(&[]), false)), Work::Batch(1));
         assert_eq!(taken(large.next(&view(&[("batch-1", Held, true)]), false)), Work::Batch(0));
         assert_eq!(taken(small.next(&view(&[("batch-1", Silent, false)]), false)), Work::Batch(0));
-        assert_eq!(small.next(&view(&[("batch-0", Done, false), ("batch-1", Silent, false)]), true), Step::Leave(Leave::NotNeeded));
+        assert_eq!(
+            small.next(&view(&[("batch-0", Done, false), ("batch-1", Silent, false)]), true),
+            Step::Leave(Leave::NotNeeded)
+        );
         assert_eq!(taken(large.next(&view(&[("batch-0", Done, false), ("batch-1", Silent, false)]), true)), Work::Batch(1));
     }
 }

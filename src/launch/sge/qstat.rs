@@ -3,6 +3,8 @@
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
+use super::advice::QueueTrouble;
+
 /// The state of an array task, by the letters that `qstat` shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TaskState {
@@ -84,34 +86,71 @@ pub struct JobTasks {
 /// # Errors
 /// In words, if it is no such answer.
 pub fn parse(xml: &str) -> Result<Vec<JobTasks>, String> {
-    let mut reader = Reader::from_str(xml);
-    let (mut found, mut path, mut text) = (Vec::new(), Vec::<String>::new(), String::new());
     let mut fields: Option<Fields> = None;
-    let mut is_answer = false;
+    let mut found = Vec::new();
+    walk(xml, |element| match element {
+        Element::Begin("job_list") => fields = Some(Fields::default()),
+        Element::End("job_list", _) => found.extend(fields.take().and_then(Fields::tasks)),
+        Element::End(name, text) => {
+            if let Some(fields) = &mut fields {
+                fields.set(name, text);
+            }
+        }
+        Element::Begin(_) => {}
+    })?;
+    Ok(found)
+}
+
+/// Parses the answer to `qstat -f -xml`: queue instances that are in some state.
+///
+/// # Errors
+/// In words, if it is no such answer.
+pub fn parse_queues(xml: &str) -> Result<Vec<QueueTrouble>, String> {
+    let (mut found, mut in_jobs) = (Vec::new(), false);
+    let mut queue = QueueTrouble { name: String::new(), state: String::new() };
+    walk(xml, |element| match element {
+        Element::Begin("Queue-List") => queue = QueueTrouble { name: String::new(), state: String::new() },
+        Element::Begin("job_list") => in_jobs = true,
+        Element::End("job_list", _) => in_jobs = false,
+        Element::End("name", text) if !in_jobs => text.clone_into(&mut queue.name),
+        Element::End("state", text) if !in_jobs => text.clone_into(&mut queue.state),
+        Element::End("Queue-List", _) => found.push(queue.clone()),
+        _ => {}
+    })?;
+    found.retain(|queue| !queue.state.is_empty());
+    Ok(found)
+}
+
+/// A step through an answer.
+enum Element<'a> {
+    /// An element begins.
+    Begin(&'a str),
+    /// It ends; with its text, if that was all of it.
+    End(&'a str, &'a str),
+}
+
+/// Walks through an answer of `qstat`.
+fn walk(xml: &str, mut each: impl FnMut(Element<'_>)) -> Result<(), String> {
+    let mut reader = Reader::from_str(xml);
+    let (mut path, mut text, mut is_answer) = (Vec::<String>::new(), String::new(), false);
     loop {
         match reader.read_event().map_err(|error| format!("not XML at byte {}: {error}", reader.error_position()))? {
             Event::Start(start) => {
-                let name = String::from_utf8_lossy(start.name().as_ref()).into_owned();
+                let name = start.name().as_ref().to_owned();
                 is_answer |= name == "job_info";
-                if name == "job_list" {
-                    fields = Some(Fields::default());
-                }
+                each(Element::Begin(&name));
                 path.push(name);
                 text.clear();
             }
-            Event::Text(part) => text.push_str(&part.decode().map_err(|error| error.to_string())?),
-            Event::CData(part) => text.push_str(&String::from_utf8_lossy(&part)),
+            Event::Text(part) => text.push_str(&part),
+            Event::CData(part) => text.push_str(&part),
             Event::GeneralRef(reference) => text.push_str(&entity(&reference)),
             Event::End(_) => {
                 let name = path.pop().unwrap_or_default();
-                if name == "job_list" {
-                    found.extend(fields.take().and_then(Fields::tasks));
-                } else if let Some(fields) = &mut fields {
-                    fields.set(&name, text.trim());
-                }
+                each(Element::End(&name, text.trim()));
                 text.clear();
             }
-            Event::Eof if is_answer && path.is_empty() => return Ok(found),
+            Event::Eof if is_answer && path.is_empty() => return Ok(()),
             Event::Eof => return Err("it ends too early".to_owned()),
             _ => {}
         }
@@ -123,8 +162,7 @@ fn entity(reference: &quick_xml::events::BytesRef<'_>) -> String {
     if let Ok(Some(character)) = reference.resolve_char_ref() {
         return character.to_string();
     }
-    let name = String::from_utf8_lossy(reference);
-    match &*name {
+    match &**reference {
         "lt" => "<",
         "gt" => ">",
         "amp" => "&",
@@ -215,19 +253,48 @@ mod tests {
     fn tasks_are_read_with_their_states() {
         let found = parse(ANSWER).unwrap();
         let name = "ip-0123456789ab-a&b".to_owned();
-        let first = JobTasks { job: 7, name: name.clone(), state: TaskState::Restarted, queue: Some("all.q@n1".into()), count: 1 };
+        let first =
+            JobTasks { job: 7, name: name.clone(), state: TaskState::Restarted, queue: Some("all.q@n1".into()), count: 1 };
         let second = JobTasks { job: 7, name, state: TaskState::Error, queue: None, count: 9 };
         let third = JobTasks { job: 8, name: String::new(), state: TaskState::Waiting, queue: None, count: 1 };
         assert_eq!(found, [first, second, third]);
     }
 
     #[test]
+    fn queues_in_trouble_are_read() {
+        let xml = "<job_info><queue_info><Queue-List><name>all.q@n1</name><qtype>BIP</qtype><slots_total>4</slots_total>\
+                   <state>E</state><job_list state='running'><JB_name>x</JB_name><state>r</state></job_list></Queue-List>\
+                   <Queue-List><name>all.q@n2</name></Queue-List></queue_info><job_info></job_info></job_info>";
+        assert_eq!(parse_queues(xml).unwrap(), [QueueTrouble { name: "all.q@n1".into(), state: "E".into() }]);
+        assert!(parse_queues("<job_info>").is_err());
+    }
+
+    #[test]
     fn letters_tell_the_worst() {
         use TaskState::{Deleting, Error, Held, Restarted, Running, Starting, Suspended, Unknown, Waiting};
         let cases = [
-            ("qw", Waiting), ("hqw", Held), ("t", Starting), ("r", Running), ("R", Restarted), ("Rr", Restarted), ("Rq", Waiting),
-            ("s", Suspended), ("S", Suspended), ("T", Suspended), ("ts", Suspended), ("Rs", Suspended), ("Eqw", Error), ("Ehqw", Error),
-            ("dr", Deleting), ("dt", Deleting), ("dRr", Deleting), ("dRs", Deleting), ("hRqw", Held), ("Rqw", Waiting), ("", Unknown), ("z", Unknown),
+            ("qw", Waiting),
+            ("hqw", Held),
+            ("t", Starting),
+            ("r", Running),
+            ("R", Restarted),
+            ("Rr", Restarted),
+            ("Rq", Waiting),
+            ("s", Suspended),
+            ("S", Suspended),
+            ("T", Suspended),
+            ("ts", Suspended),
+            ("Rs", Suspended),
+            ("Eqw", Error),
+            ("Ehqw", Error),
+            ("dr", Deleting),
+            ("dt", Deleting),
+            ("dRr", Deleting),
+            ("dRs", Deleting),
+            ("hRqw", Held),
+            ("Rqw", Waiting),
+            ("", Unknown),
+            ("z", Unknown),
         ];
         for (letters, state) in cases {
             assert_eq!(TaskState::of_letters(letters), state, "{letters}");
@@ -236,7 +303,10 @@ mod tests {
 
     #[test]
     fn counts_of_tasks() {
-        assert_eq!([count("7"), count("1-5:1"), count("1-9:2,20"), count("x"), count("9-1:1"), count("1-5:0")], [1, 5, 6, 1, 1, 1]);
+        assert_eq!(
+            [count("7"), count("1-5:1"), count("1-9:2,20"), count("x"), count("9-1:1"), count("1-5:0")],
+            [1, 5, 6, 1, 1, 1]
+        );
     }
 
     proptest! {

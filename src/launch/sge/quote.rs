@@ -39,7 +39,18 @@ mod tests {
     fn bash_reads_every_byte_back() {
         let all: Vec<u8> = (1..=255).collect();
         let words: [&[u8]; 12] = [
-            b"", b"plain-1.0/x", b"a b", b"it's", b"$(touch /tmp/x)", b"`id`", b"a\nb", b"../..", b"~root", b"=ls", b"!x*?[a]{b,c}", &all,
+            b"",
+            b"plain-1.0/x",
+            b"a b",
+            b"it's",
+            b"$(touch /tmp/x)",
+            b"`id`",
+            b"a\nb",
+            b"../..",
+            b"~root",
+            b"=ls",
+            b"!x*?[a]{b,c}",
+            &all,
         ];
         for word in words {
             let script = format!("printf '%s\\0' {}", bash_word(word));

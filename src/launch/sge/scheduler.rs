@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::advice::QueueTrouble;
 use super::qacct::{self, Account};
 use super::qstat::{self, JobTasks};
 
@@ -17,7 +18,9 @@ const TOO_MANY_JOBS: i32 = 25;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SchedulerError {
     /// A program of Grid Engine's cannot be started.
-    #[error("Grid Engine is not here: cannot start `{program}` ({reason}); run this on a submit host, with Grid Engine's settings loaded")]
+    #[error(
+        "Grid Engine is not here: cannot start `{program}` ({reason}); run this on a submit host, with Grid Engine's settings loaded"
+    )]
     Missing {
         /// The program.
         program: &'static str,
@@ -66,6 +69,12 @@ pub trait Scheduler {
     /// [`SchedulerError`].
     fn accounts(&mut self, job: u64) -> Result<Vec<Account>, SchedulerError>;
 
+    /// Queue instances that take no jobs.
+    ///
+    /// # Errors
+    /// [`SchedulerError`].
+    fn troubled_queues(&mut self) -> Result<Vec<QueueTrouble>, SchedulerError>;
+
     /// Ends a job, or removes it before it starts. One that has ended is no error.
     ///
     /// # Errors
@@ -89,7 +98,11 @@ impl Answer {
     fn said(&self) -> String {
         let words: Vec<&str> = [&self.stderr, &self.stdout].iter().flat_map(|text| text.lines()).map(str::trim).collect();
         let said = words.into_iter().filter(|line| !line.is_empty()).take(4).collect::<Vec<_>>().join("; ");
-        if said.is_empty() { format!("exit {}", self.code.map_or_else(|| "by a signal".to_owned(), |c| c.to_string())) } else { said }
+        if said.is_empty() {
+            format!("exit {}", self.code.map_or_else(|| "by a signal".to_owned(), |c| c.to_string()))
+        } else {
+            said
+        }
     }
 }
 
@@ -167,6 +180,12 @@ impl Scheduler for Programs {
             Err(SchedulerError::Refused { said, .. }) if said.contains("not found") => Ok(Vec::new()),
             Err(error) => Err(error),
         }
+    }
+
+    fn troubled_queues(&mut self) -> Result<Vec<QueueTrouble>, SchedulerError> {
+        let xml = ask_well("qstat", &["-f", "-xml", "-u", ""])?;
+        let queues = qstat::parse_queues(&xml).map_err(|said| SchedulerError::Refused { program: "qstat", said })?;
+        Ok(queues.into_iter().filter(|queue| queue.state.contains(['E', 'd', 'u', 'a', 'A', 's', 'S', 'D'])).collect())
     }
 
     fn delete(&mut self, job: u64) -> Result<(), SchedulerError> {

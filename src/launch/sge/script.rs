@@ -63,7 +63,8 @@ mod tests {
     use super::*;
 
     /// Directory names that a shell would trip over.
-    const NASTY: [&str; 6] = ["plain", "a b", "it's \"q\"", "$(touch pwned)`touch pwned`", "line\n#$ -N evil\nend", "@SWEEP@ @STORE@"];
+    const NASTY: [&str; 6] =
+        ["plain", "a b", "it's \"q\"", "$(touch pwned)`touch pwned`", "line\n#$ -N evil\nend", "@SWEEP@ @STORE@"];
 
     #[test]
     fn the_program_is_called_with_the_words_as_they_are() {
@@ -88,8 +89,13 @@ mod tests {
 
     #[test]
     fn a_node_without_the_store_says_so() {
-        let words =
-            Words { store: Path::new("/nowhere"), sweep: "0123456789ab", program: Path::new("/bin/true"), array: "a0", modules: &[] };
+        let words = Words {
+            store: Path::new("/nowhere"),
+            sweep: "0123456789ab",
+            program: Path::new("/bin/true"),
+            array: "a0",
+            modules: &[],
+        };
         let output = Command::new("bash").args(["-c", &render(&words)]).output().unwrap();
         assert_eq!(output.status.code(), Some(100));
         assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write /nowhere"));

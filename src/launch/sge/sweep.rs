@@ -148,6 +148,12 @@ impl SweepDir {
         &self.dir
     }
 
+    /// The store's path.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Where its leases are.
     #[must_use]
     pub fn leases(&self) -> PathBuf {
