@@ -2,7 +2,7 @@
 # A pilot of infoplane: one task of an array job. It takes batches of a sweep's tasks from the store, under leases, until none is left.
 #
 # Rendered by `infoplane run --launcher sge`; the words between @ signs are filled in, each quoted as one word of bash. The copy that was
-# given to qsub stands in the store, as .infoplane/sweeps/SWEEP/job.sh. What a pilot asks of Grid Engine stands on the qsub line (see
+# given to qsub stands in the store, as .infoplane/sweeps/SWEEP/job-ARRAY.sh. What a pilot asks of Grid Engine stands on the qsub line (see
 # `infoplane run --launcher sge --dry-run`), not here.
 set -u
 
@@ -20,6 +20,11 @@ if ! { : >>"$log"; } 2>/dev/null; then
   exit 100
 fi
 exec >>"$log" 2>&1 </dev/null
+
+# Data sets may be named relative to where the sweep was submitted.
+cd @DIRECTORY@ 2>/dev/null || cd /
+data=@DATA@
+[ -z "$data" ] || export INFOPLANE_DATA=$data
 
 # Environment modules of the site.
 modules=(@MODULES@)

@@ -107,7 +107,7 @@ fn once(loaded: &Loaded, out: &Path, arguments: &LauncherArguments, select: Sele
     fs::create_dir_all(&cohort_dir)
         .map_err(|e| Failure::new(Exit::Store, format!("cannot make {}: {e}", cohort_dir.display())))?;
     conduct::keep_copy(&cohort_dir, &loaded.text)?;
-    let plan = plan(&loaded.grid, &loaded.data, |id| index.contains(*id));
+    let plan = plan(&loaded.grid, |id| index.contains(*id));
     let batch = Batch::select(&plan.tasks, &index, select)?;
     if batch.tasks.is_empty() {
         return Ok(Submitted::Nothing);
@@ -128,7 +128,7 @@ pub fn show(loaded: &Loaded, out: &Path, arguments: &LauncherArguments) -> Resul
     let root = absolute(out)?;
     let store = Store::open_existing(out).ok();
     let index = store.as_ref().map(Store::index).transpose()?;
-    let plan = plan(&loaded.grid, &loaded.data, |id| index.as_ref().is_some_and(|index| index.contains(*id)));
+    let plan = plan(&loaded.grid, |id| index.as_ref().is_some_and(|index| index.contains(*id)));
     let seconds: Vec<f64> = plan.tasks.iter().map(|task| task.cost() * 1e-9).collect();
     let batch = match &index {
         Some(index) => Batch::select(&plan.tasks, index, Select::Unfinished)?,
@@ -219,7 +219,11 @@ impl Draft {
 
     fn script(&self, root: &Path, sweep: &str, array: &str, site: &Site) -> Result<String, Failure> {
         let program = std::env::current_exe().map_err(|e| Failure::from_error(Exit::Launcher, &e))?;
-        Ok(render(&Words { store: root, sweep, program: &program, array, modules: site.modules() }))
+        let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        // Data sets are found from there, as they were when this was planned.
+        let data = std::env::var_os("INFOPLANE_DATA").unwrap_or_default();
+        let (directory, data) = (&*directory, &*data);
+        Ok(render(&Words { store: root, sweep, program: &program, array, directory, data, modules: site.modules() }))
     }
 
     /// Writes the sweep, then journals and submits job after job.
@@ -296,7 +300,7 @@ fn ooms(index: &Index, task: &Task) -> Result<u32, Failure> {
 fn has_more_memory(loaded: &Loaded, out: &Path, arguments: &LauncherArguments) -> Result<bool, Failure> {
     let site = site::of(loaded, arguments)?;
     let index = Store::open_existing(out)?.index()?;
-    let plan = plan(&loaded.grid, &loaded.data, |id| index.contains(*id));
+    let plan = plan(&loaded.grid, |id| index.contains(*id));
     for task in &plan.tasks {
         let ooms = ooms(&index, task)?;
         if ooms > 0 && site.has_more_memory(ooms) {

@@ -20,6 +20,10 @@ pub struct Words<'a> {
     pub program: &'a Path,
     /// Name of the array job within the sweep.
     pub array: &'a str,
+    /// Where it is submitted from.
+    pub directory: &'a Path,
+    /// `INFOPLANE_DATA` of who submits; may be empty.
+    pub data: &'a OsStr,
     /// Environment modules to load.
     pub modules: &'a [String],
 }
@@ -34,6 +38,8 @@ pub fn render(words: &Words<'_>) -> String {
         ("SWEEP", word(OsStr::new(words.sweep))),
         ("PROGRAM", word(words.program.as_os_str())),
         ("ARRAY", word(OsStr::new(words.array))),
+        ("DIRECTORY", word(words.directory.as_os_str())),
+        ("DATA", word(words.data)),
         ("MODULES", modules.join(" ")),
     ])
 }
@@ -66,22 +72,36 @@ mod tests {
     const NASTY: [&str; 6] =
         ["plain", "a b", "it's \"q\"", "$(touch pwned)`touch pwned`", "line\n#$ -N evil\nend", "@SWEEP@ @STORE@"];
 
+    fn plain(modules: &[String]) -> Words<'_> {
+        let (store, program, directory) = (Path::new("/s"), Path::new("/p"), Path::new("/"));
+        Words { store, sweep: "0123456789ab", program, array: "a0", directory, data: OsStr::new(""), modules }
+    }
+
     #[test]
     fn the_program_is_called_with_the_words_as_they_are() {
         for name in NASTY {
             let dir = tempfile::tempdir().unwrap();
             let (store, program) = (dir.path().join(name), dir.path().join(format!("bin {name}")));
             fs::create_dir_all(store.join(".infoplane/sweeps/0123456789ab/logs")).unwrap();
-            fs::write(&program, "#!/bin/bash\nprintf '%s\\0' \"$@\"\n").unwrap();
+            fs::write(&program, "#!/bin/bash\nprintf '%s\\0' \"$@\" \"$PWD\" \"$INFOPLANE_DATA\"\n").unwrap();
             fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-            let words = Words { store: &store, sweep: "0123456789ab", program: &program, array: "a0", modules: &[] };
+            let words = Words {
+                store: &store,
+                sweep: "0123456789ab",
+                program: &program,
+                array: "a0",
+                directory: &store,
+                data: OsStr::new(name),
+                modules: &[],
+            };
             let script = render(&words);
             assert!(script.is_ascii() && !script.lines().any(|line| line.starts_with("#$")), "{name}");
             let mut bash = Command::new("bash");
             bash.current_dir(dir.path()).args(["-c", &script]).env("SGE_TASK_ID", "3");
             assert!(bash.status().unwrap().success(), "{name}");
             let log = fs::read(store.join(".infoplane/sweeps/0123456789ab/logs/a0-3.log")).unwrap();
-            let expected = format!("worker\0--pilot=0123456789ab\0--array=a0\0--out={}\0", store.display());
+            let at = store.display();
+            let expected = format!("worker\0--pilot=0123456789ab\0--array=a0\0--out={at}\0{at}\0{name}\0");
             assert_eq!(String::from_utf8(log).unwrap(), expected, "{name}");
             assert!(!dir.path().join("pwned").exists(), "{name}");
         }
@@ -89,13 +109,7 @@ mod tests {
 
     #[test]
     fn a_node_without_the_store_says_so() {
-        let words = Words {
-            store: Path::new("/nowhere"),
-            sweep: "0123456789ab",
-            program: Path::new("/bin/true"),
-            array: "a0",
-            modules: &[],
-        };
+        let words = Words { store: Path::new("/nowhere"), ..plain(&[]) };
         let output = Command::new("bash").args(["-c", &render(&words)]).output().unwrap();
         assert_eq!(output.status.code(), Some(100));
         assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write /nowhere"));
@@ -104,7 +118,6 @@ mod tests {
     #[test]
     fn modules_are_words() {
         let modules = ["gcc/12".to_owned(), "$(id) x".to_owned()];
-        let words = Words { store: Path::new("/s"), sweep: "a", program: Path::new("/p"), array: "a0", modules: &modules };
-        assert!(render(&words).contains("modules=(gcc/12 $'\\044\\050id\\051\\040x')"));
+        assert!(render(&plain(&modules)).contains("modules=(gcc/12 $'\\044\\050id\\051\\040x')"));
     }
 }
