@@ -9,6 +9,7 @@ use super::definitions::{
 };
 use super::model::MAX_RUNS;
 use super::setting::Setting;
+use super::sge;
 use super::stop::Quantity;
 use super::syntax::Node;
 use crate::estimate::params::{Domain, Parameter};
@@ -81,6 +82,7 @@ pub fn rows() -> Vec<Row> {
         ),
         row("[launcher.local]", "threads", process, None, "threads of each worker; the cores shared out if not given"),
     ]);
+    rows.extend(sge::KEYS.iter().map(|k| row("[launcher.sge]", k.key, k.takes.describe(), k.default, k.meaning)));
     rows
 }
 
@@ -175,7 +177,10 @@ pub fn json_schema() -> Value {
             "zip": one_or_several("axes"),
             "exclude": one_or_several("conditions"),
             "include": one_or_several("point"),
-            "launcher": object(json!({ "local": object(json!({ "workers": process, "threads": process })) })),
+            "launcher": object(json!({
+                "local": object(json!({ "workers": process, "threads": process })),
+                "sge": object(sge_keys().into()),
+            })),
         },
         "definitions": {
             "settings": settings(),
@@ -202,6 +207,19 @@ fn object(properties: Value) -> Value {
 fn one_or_several(definition: &str) -> Value {
     let one = json!({ "$ref": format!("#/definitions/{definition}") });
     json!({ "anyOf": [one, { "type": "array", "items": one }] })
+}
+
+/// A property for each key of `[launcher.sge]`.
+fn sge_keys() -> Map<String, Value> {
+    let property = |key: &sge::Key| {
+        let mut schema = key.takes.schema();
+        schema["description"] = json!(key.meaning);
+        if let Some(Ok(default)) = key.default.map(DeValue::parse) {
+            schema["default"] = plain(&default);
+        }
+        (key.key.to_owned(), schema)
+    };
+    sge::KEYS.iter().map(property).collect()
 }
 
 /// A property for each setting.
@@ -362,7 +380,8 @@ mod tests {
             assert_eq!((&cohort.description, cohort.n_runs, cohort.seed), (&alone.description, alone.n_runs, alone.seed));
             keys += 1;
         }
-        assert_eq!(keys, DEFINITIONS.len() + 3);
+        let launchers = sge::KEYS.iter().filter(|key| key.default.is_some()).count();
+        assert_eq!(keys, DEFINITIONS.len() + launchers + 3);
     }
 
     #[test]

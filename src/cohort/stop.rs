@@ -10,7 +10,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::definitions::{MAX_EPOCHS, MAX_LAYERS, one_of};
-use super::document::Reader;
+use super::document::{Reader, unknown_in};
 use super::errors::nearest;
 use super::model::{Cohort, MAX_RUNS};
 use super::settings::Settings;
@@ -202,7 +202,7 @@ fn read_table(node: &Node<'_>, table: &DeTable<'_>, reader: &mut Reader<'_, '_>)
                     stop.estimator = if named { Which::Named(estimator.name()) } else { Which::Exactly(estimator) };
                 }
             }
-            _ => reader.unknown_in(&span, "stop_when", key, &KEYS),
+            _ => unknown_in(reader, &span, "stop_when", key, &KEYS),
         }
     }
     for (key, missing) in [("quantity", quantity.is_none()), ("ci95", ci95.is_none())] {
