@@ -131,7 +131,7 @@ impl StopWhen {
             Which::Named(name) => estimator.name() == *name,
             Which::Exactly(exactly) => *estimator == exactly,
         };
-        settings.estimators.iter().find(is_it).cloned().ok_or_else(|| {
+        settings.estimators.iter().find(is_it).copied().ok_or_else(|| {
             let names: Vec<_> = settings.estimators.iter().map(|e| format!("{} {}", e.name(), e.params())).collect();
             let listed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             ("estimator", format!("an estimator of every experiment; this one has {listed}"))
@@ -285,7 +285,7 @@ mod tests {
         assert_eq!((found.ci95, found.min_runs), (1.0, DEFAULT_MIN_RUNS));
         let watched = found.on(&Settings::default()).unwrap();
         assert_eq!((watched.split, watched.epoch), (Split::Test, None));
-        assert_eq!(watched.measure, Some((Settings::default().estimators[0].clone(), 4)));
+        assert_eq!(watched.measure, Some((Settings::default().estimators[0], 4)));
         let none = Settings {
             training: crate::train::spec::TrainingSpec { architecture: vec![], ..Default::default() }.into(),
             ..Default::default()
