@@ -43,7 +43,7 @@ fn half_width(values: &[f64]) -> f64 {
     ];
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0);
     QUANTILES[values.len() - 2] * (variance / n).sqrt()
 }
 
