@@ -1,6 +1,6 @@
 //! The table of settings: key, what may stand there, default, meaning. Parsing, suggestions and the schema all read it.
 
-use super::recording::{MAX_EPOCHS, SCHEDULE_TAKES, STOPPING_TAKES};
+use super::recording::{SCHEDULE_TAKES, STOPPING_TAKES};
 use super::setting::Setting;
 use crate::estimate::spec::EstimatorSpec;
 use crate::train::source::{Format, Source};
@@ -16,6 +16,8 @@ pub const MAX_LAYERS: usize = 64;
 pub const MAX_UNITS: u64 = 65_536;
 /// Magnitude of a real number at most. It fits the engine's f32, as does the least positive one.
 pub const MAX_NUMBER: f64 = 1e30;
+/// Passes over the training examples at most.
+pub const MAX_EPOCHS: u64 = 10_000_000;
 /// The least value of a number that must be positive.
 pub const MIN_POSITIVE: f64 = 1e-30;
 

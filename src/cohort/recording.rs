@@ -2,15 +2,13 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::definitions::{MAX_NUMBER, one_of};
+use super::definitions::{MAX_EPOCHS, MAX_NUMBER, one_of};
 use super::errors::{Reporter, nearest};
 use super::syntax::{Node, entries};
 use super::values::{found, mismatch, read_integer, read_number, read_text, unknown_name};
 use crate::train::schedule::{Range, Recorded};
 use crate::train::stopping::{EarlyStopping, Monitor};
 
-/// Epochs of a training at most.
-pub(super) const MAX_EPOCHS: u64 = 10_000_000;
 /// Bytes at most, those of an address space.
 const MAX_BYTES: u64 = 1 << 47;
 /// Ranges of a schedule at most.
