@@ -63,7 +63,10 @@ fn the_published_harmonics_are_the_generated_ones() {
     let lab = Lab::new();
     let file = data.join("harmonics/var_u.mat");
     lab.write("generated.toml", "name = 'generated'\n[experiment]\nepochs = 2\n");
-    lab.write("file.toml", &format!("name = 'file'\n[experiment]\nepochs = 2\ndataset = {{ mat = {{ path = '{}' }} }}\n", file.display()));
+    lab.write(
+        "file.toml",
+        &format!("name = 'file'\n[experiment]\nepochs = 2\ndataset = {{ mat = {{ path = '{}' }} }}\n", file.display()),
+    );
     lab.call(&["run", "generated.toml"]).expect(0);
     let said = lab.call(&["plan", "file.toml"]).expect(0).stdout;
     assert!(said.contains("done 1"), "{said}");
@@ -89,7 +92,8 @@ fn write_all(lab: &Lab) {
     let columns = [("a", column(0)), ("b", column(1)), ("c", column(2))];
     let labels = ("class", Arc::new(Int64Array::from_iter_values(labels.iter().copied())) as ArrayRef);
     let batch = RecordBatch::try_from_iter(columns.into_iter().chain([labels])).expect("a table");
-    let mut writer = ArrowWriter::try_new(File::create(lab.path("d.parquet")).expect("a file"), batch.schema(), None).expect("a writer");
+    let mut writer =
+        ArrowWriter::try_new(File::create(lab.path("d.parquet")).expect("a file"), batch.schema(), None).expect("a writer");
     writer.write(&batch).expect("rows");
     writer.close().expect("a file");
 }
@@ -137,7 +141,10 @@ fn what_is_wrong_with_data_is_told_before_anything_runs() {
         ("{ csv = { path = 'no.csv', label = 'b' } }", &["no file no.csv", "relative to the cohort file"]),
         ("{ csv = { path = 'words.csv', label = 'b' } }", &["words.csv: line 3, column `a`: `x`; expected a number"]),
         ("{ csv = { path = 'words.csv', label = 'z' } }", &["no column `z`; expected one of a, b"]),
-        ("{ idx = { images = 'pictures', labels = 'pictures' } }", &["pictures: a file that begins with 68 65", "expected an IDX file"]),
+        (
+            "{ idx = { images = 'pictures', labels = 'pictures' } }",
+            &["pictures: a file that begins with 68 65", "expected an IDX file"],
+        ),
     ] {
         cohort(dataset);
         let said = lab.call(&["run", "c.toml"]).expect(3).stderr;
@@ -184,7 +191,8 @@ fn schedules_and_early_stopping_decide_what_is_recorded() {
     }
     // Whoever asks for more patience asks for another training.
     let ids = training_ids(&lab, "results", "stops");
-    let (metrics, _) = cohort("patience", "epochs = 300\nlearning_rate = 0.003\nearly_stopping = { monitor = 'val_loss', patience = 1 }");
+    let (metrics, _) =
+        cohort("patience", "epochs = 300\nlearning_rate = 0.003\nearly_stopping = { monitor = 'val_loss', patience = 1 }");
     assert!(training_ids(&lab, "results", "patience").iter().all(|id| !ids.contains(id)));
     assert!(!of_run(&metrics, "0").is_empty());
 }

@@ -36,7 +36,7 @@ fn formats() -> Vec<Format> {
             idx::read(&images(), bytes, LIMIT).map_err(|(_, error)| error)
         }),
         format("cifar", vec![cifar_records()], |bytes| cifar::read(bytes, LIMIT)),
-        format("npy", vec![npy_of(&inputs()), npy_of(&inputs().mapv(f64::from).reversed_axes())], |bytes| {
+        format("npy", vec![npy_of(&inputs()), npy_of(&Array2::<f64>::ones((3, 4)).reversed_axes())], |bytes| {
             let labels = npy_of(&Array1::<i64>::zeros(4));
             let (inputs, labels) = (npy::array(Cow::Borrowed(bytes))?, npy::array(Cow::Owned(labels))?);
             numbers::examples(&inputs, &labels, LIMIT)
