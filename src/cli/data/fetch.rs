@@ -92,9 +92,9 @@ pub fn fetch(from: &str, to: &Path, md5: Option<&str>, hear: &mut Hear<'_>) -> R
     let name = to.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let part = to.with_file_name(format!(".{name}.part"));
     if is_url(from) {
-        download(from, &part, hear)?
+        download(from, &part, hear)?;
     } else {
-        copy(Path::new(from), &part, hear)?
+        copy(Path::new(from), &part, hear)?;
     }
     if let Some(expected) = md5 {
         let found = md5_of(&part)?;
