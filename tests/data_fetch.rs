@@ -108,7 +108,7 @@ fn mushrooms() -> Vec<u8> {
     let letters = [6, 4, 10, 2, 9, 2, 2, 2, 12, 2, 5, 4, 4, 9, 9, 1, 4, 3, 5, 9, 6, 7_u32];
     let line = |e: u32| {
         let fields = letters.iter().map(|n| format!(",{}", char::from(b'a' + (e % n) as u8)));
-        format!("{}{}\n", if e % 3 == 0 { 'e' } else { 'p' }, fields.collect::<String>())
+        format!("{}{}\n", if e.is_multiple_of(3) { 'e' } else { 'p' }, fields.collect::<String>())
     };
     (0..8124).map(line).collect::<String>().into_bytes()
 }
