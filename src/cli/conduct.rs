@@ -238,7 +238,7 @@ pub fn tables_and_figures(loaded: &Loaded, index: &Index, dir: &Path) -> Result<
     // CSV that somebody asked for stays in step.
     let with_csv = summary.tables.iter().filter(|table| table.with_extension("csv").is_file()).cloned();
     write_csv(&OsDisk, &with_csv.collect::<Vec<_>>())?;
-    let figures = figures::draw(&loaded.cohort.name, dir, figures::Format::Png)?;
+    let figures = figures::draw(&loaded.cohort.name, dir)?;
     let state = dir.join(STATE);
     let lost = status(loaded.study(), index, &[])?.lost_attempts;
     let text = summary::remember(&summary, &figures, &loaded.text, lost, index);
