@@ -13,7 +13,7 @@ use super::load::{COPY, Loaded};
 use super::machine::{self, LauncherArguments};
 use super::print::print_reports;
 use super::progress::Progress;
-use super::{figures, summary};
+use super::{figures, report, summary};
 use crate::aggregate::{Summary, materialise};
 use crate::grid::plan::{Task, plan};
 use crate::launch::drive::{News, Observer, Wish, drive};
@@ -82,6 +82,17 @@ pub fn conduct_all(
                 break;
             }
             other => exit = other,
+        }
+    }
+    if cohorts.len() > 1 && exit != Exit::Interrupted {
+        let store = Store::open(out)?;
+        let index = store.index()?;
+        for loaded in cohorts {
+            report::write(loaded, &index, &store)?;
+        }
+        let overview = report::overview(cohorts, &index, &store)?;
+        if !voice.quiet {
+            eprintln!("overview {}", overview.display());
         }
     }
     if voice.json {

@@ -25,11 +25,13 @@ mod plan;
 mod plot;
 mod print;
 mod progress;
+mod report;
 mod repro;
 mod resume;
 mod run;
 mod sample_file;
 mod schema;
+mod serve;
 mod show;
 mod status;
 mod studies;
@@ -75,6 +77,8 @@ enum Command {
     Import(import::ImportArguments),
     Aggregate(aggregate::AggregateArguments),
     Plot(plot::PlotArguments),
+    Report(report::ReportArguments),
+    Serve(serve::ServeArguments),
     Estimate(estimate::EstimateArguments),
 
     Schema(schema::SchemaArguments),
@@ -151,6 +155,8 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Import(a) => import::import(&a, quiet),
         Command::Aggregate(a) => aggregate::aggregate(&a, quiet),
         Command::Plot(a) => plot::plot(&a, quiet),
+        Command::Report(a) => report::report(&a, quiet),
+        Command::Serve(a) => serve::serve(&a, quiet),
         Command::Estimate(a) => estimate::estimate(&a, quiet),
 
         Command::Schema(a) => schema::schema(&a),

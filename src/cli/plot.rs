@@ -8,13 +8,14 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::exit::{Exit, Failure};
 use super::figures::planes::{self, Average, PlaneOptions};
 use super::figures::select::Wanted;
-use super::figures::{Figure, Format, curves};
+use super::figures::{Drawing, Figure, Format, activations, curves, movie};
 use super::load::Loaded;
 use super::{StoreArguments, load};
 use crate::plot::colormap::Colormap;
 use crate::plot::{EpochSpread, PlaneLimits, PlaneStyle};
 use crate::store::Store;
 use crate::train::spec::Split;
+use crate::worker::look::Together;
 
 /// Draw a figure from a cohort's tables
 #[derive(Args, Debug)]
@@ -35,13 +36,16 @@ enum Kind {
     Infoplane(PlaneArguments),
     MiEpochs(MiArguments),
     Snr(CurveArguments),
-    Accuracy(CurveArguments2),
+    Accuracy(AccuracyArguments),
+    Activations(ActivationArguments),
+    SingleNeuron(NeuronArguments),
+    Movie(MovieArguments),
     #[command(external_subcommand)]
     Unknown(Vec<OsString>),
 }
 
 /// Kinds of figures, as people type them.
-const KINDS: [&str; 4] = ["infoplane", "mi-epochs", "snr", "accuracy"];
+const KINDS: [&str; 7] = ["infoplane", "mi-epochs", "snr", "accuracy", "activations", "single-neuron", "movie"];
 
 /// The information plane: a panel an experiment and estimator, colour tells the epoch, shape the layer
 #[derive(Args, Debug)]
@@ -100,14 +104,49 @@ struct CurveArguments {
 /// Accuracy and loss over epochs, of training and test examples in one figure
 #[derive(Args, Debug)]
 #[command(after_help = "Example: infoplane plot accuracy quickstart --runs --svg")]
-struct CurveArguments2 {
+struct AccuracyArguments {
     #[command(flatten)]
     curves: CurveArguments,
 }
 
-/// What all kinds take.
+/// Histograms of the activations of every layer over epochs, from stored snapshots
 #[derive(Args, Debug)]
-struct CommonArguments {
+#[command(after_help = "Example: infoplane plot activations quickstart --split test --run 2")]
+struct ActivationArguments {
+    #[command(flatten)]
+    common: CommonArguments,
+    /// Which repeat of every experiment
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    run: u32,
+}
+
+/// Histograms of the activations of every single neuron over epochs, from stored snapshots
+#[derive(Args, Debug)]
+#[command(after_help = "Example: infoplane plot single-neuron quickstart --where activation_fn=tanh --layer 5")]
+struct NeuronArguments {
+    #[command(flatten)]
+    look: ActivationArguments,
+    /// Only this layer, from 1; the last is the readout
+    #[arg(long, value_name = "N")]
+    layer: Option<usize>,
+}
+
+/// The information plane as a film (MP4): a point a layer that moves with the epochs, accuracy below; the mean, and every run
+#[derive(Args, Debug)]
+#[command(after_help = "Example: infoplane plot movie quickstart --split train --estimator binning")]
+struct MovieArguments {
+    #[command(flatten)]
+    source: SourceArguments,
+    #[command(flatten)]
+    by: EstimatorArguments,
+    /// A directory for the films, or a file (.mp4) for the one film
+    #[arg(long, value_name = "PATH")]
+    to: Option<PathBuf>,
+}
+
+/// What figures are drawn from.
+#[derive(Args, Debug)]
+struct SourceArguments {
     /// The cohort's name
     #[arg(value_name = "COHORT-NAME")]
     cohort: String,
@@ -119,6 +158,13 @@ struct CommonArguments {
     /// Only experiments with this value of a setting, or `experiment=LABEL`; several must all hold
     #[arg(long = "where", value_name = "KEY=VALUE")]
     conditions: Vec<String>,
+}
+
+/// What all sheets take.
+#[derive(Args, Debug)]
+struct CommonArguments {
+    #[command(flatten)]
+    source: SourceArguments,
     /// Vectors instead of pixels
     #[arg(long)]
     svg: bool,
@@ -192,32 +238,50 @@ fn limits(text: &str) -> Result<PlaneLimits, String> {
 pub fn plot(arguments: &PlotArguments, quiet: bool) -> Result<Exit, Failure> {
     match &arguments.kind {
         Kind::Infoplane(a) => {
-            let job = Job::new(&a.common)?;
+            let job = Job::new(&a.common.source)?;
             let wanted = job.wanted()?.by(a.by.estimator.clone());
             let figures = planes::draw(&wanted, &a.options())?;
-            job.write(figures, quiet, || Ok(wanted.nothing("measures", &planes::there_is(&wanted)?)))
+            job.write(figures, a.common.place(), quiet, || Ok(wanted.nothing("measures", &planes::there_is(&wanted)?)))
         }
         Kind::MiEpochs(a) => {
-            let job = Job::new(&a.common)?;
+            let job = Job::new(&a.common.source)?;
             let wanted = job.wanted()?.by(a.by.estimator.clone());
             let figures = curves::mi_epochs(&wanted, a.runs)?;
-            job.write(figures, quiet, || Ok(wanted.nothing("measures", &planes::there_is(&wanted)?)))
+            job.write(figures, a.common.place(), quiet, || Ok(wanted.nothing("measures", &planes::there_is(&wanted)?)))
         }
         Kind::Snr(a) => {
-            let job = Job::new(&a.common)?;
+            let job = Job::new(&a.common.source)?;
             let wanted = job.wanted()?;
-            job.write(curves::snr(&wanted, a.runs)?, quiet, || Ok(wanted.nothing("gradients", &recorded())))
+            job.write(curves::snr(&wanted, a.runs)?, a.common.place(), quiet, || Ok(wanted.nothing("gradients", &recorded())))
         }
-        Kind::Accuracy(CurveArguments2 { curves: a }) => {
-            let job = Job::new(&a.common)?;
+        Kind::Accuracy(AccuracyArguments { curves: a }) => {
+            let job = Job::new(&a.common.source)?;
             let wanted = job.wanted()?;
-            job.write(curves::accuracy(&wanted, a.runs)?, quiet, || Ok(wanted.nothing("metrics", &recorded())))
+            job.write(curves::accuracy(&wanted, a.runs)?, a.common.place(), quiet, || Ok(wanted.nothing("metrics", &recorded())))
+        }
+        Kind::Activations(a) => look(a, Together::Layers, None, quiet),
+        Kind::SingleNeuron(a) => look(&a.look, Together::Neurons, a.layer, quiet),
+        Kind::Movie(a) => {
+            let job = Job::new(&a.source)?;
+            let wanted = job.wanted()?.by(a.by.estimator.clone());
+            let figures = movie::draw(&wanted)?;
+            let to = (a.to.as_deref(), Format::Png);
+            job.write(figures, to, quiet, || Ok(wanted.nothing("measures", &planes::there_is(&wanted)?)))
         }
         Kind::Unknown(words) => {
             let kind = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
             Err(Failure::new(Exit::Usage, format!("no kind of figure `{kind}`; there are: {}", KINDS.join(", "))))
         }
     }
+}
+
+/// Draws where activations lie.
+fn look(a: &ActivationArguments, together: Together, layer: Option<usize>, quiet: bool) -> Result<Exit, Failure> {
+    let job = Job::new(&a.common.source)?;
+    let index = Store::open_existing(&a.common.source.store.out)?.index()?;
+    let wanted = job.wanted()?;
+    let figures = activations::draw(&wanted, &job.loaded, &index, activations::Look { together, run: a.run, layer })?;
+    job.write(figures, a.common.place(), quiet, || Ok(wanted.nothing("snapshots", &recorded())))
 }
 
 /// Splits on which trainings record metrics and gradients.
@@ -245,15 +309,22 @@ impl PlaneArguments {
     }
 }
 
-/// A cohort that is drawn, and where its figures go.
+impl CommonArguments {
+    /// Where figures go, in which format.
+    fn place(&self) -> (Option<&Path>, Format) {
+        (self.to.as_deref(), if self.svg { Format::Svg } else { Format::Png })
+    }
+}
+
+/// A cohort that is drawn.
 struct Job<'a> {
-    arguments: &'a CommonArguments,
+    arguments: &'a SourceArguments,
     loaded: Loaded,
     dir: PathBuf,
 }
 
 impl<'a> Job<'a> {
-    fn new(arguments: &'a CommonArguments) -> Result<Self, Failure> {
+    fn new(arguments: &'a SourceArguments) -> Result<Self, Failure> {
         let out = &arguments.store.out;
         let store = Store::open_existing(out)?;
         let loaded = load::by_name(out, &arguments.cohort)?;
@@ -270,13 +341,14 @@ impl<'a> Job<'a> {
     fn write(
         &self,
         figures: Vec<Figure>,
+        to: (Option<&Path>, Format),
         quiet: bool,
         nothing: impl FnOnce() -> Result<Failure, Failure>,
     ) -> Result<Exit, Failure> {
         if figures.is_empty() {
             return Err(nothing()?);
         }
-        for (path, format, figure) in self.places(&figures)? {
+        for (path, format, figure) in self.places(&figures, to)? {
             figure.write(&path, format)?;
             if !quiet {
                 eprintln!("wrote {}", path.display());
@@ -286,20 +358,25 @@ impl<'a> Job<'a> {
     }
 
     /// Where each figure goes, in which format.
-    fn places<'f>(&self, figures: &'f [Figure]) -> Result<Vec<(PathBuf, Format, &'f Figure)>, Failure> {
-        let format = if self.arguments.svg { Format::Svg } else { Format::Png };
+    fn places<'f>(
+        &self,
+        figures: &'f [Figure],
+        (to, format): (Option<&Path>, Format),
+    ) -> Result<Vec<(PathBuf, Format, &'f Figure)>, Failure> {
         let in_dir = |dir: &Path| {
-            let place = |figure: &'f Figure| (dir.join(format!("{}.{}", figure.name, format.extension())), format, figure);
+            let place = |figure: &'f Figure| (dir.join(format!("{}.{}", figure.name, figure.extension(format))), format, figure);
             figures.iter().map(place).collect()
         };
-        let Some(to) = &self.arguments.to else { return Ok(in_dir(&self.dir.join("figures"))) };
+        let Some(to) = to else { return Ok(in_dir(&self.dir.join("figures"))) };
+        let films = figures.iter().all(|figure| matches!(figure.drawing, Drawing::Film(_)));
         let format = match to.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase).as_deref() {
-            Some("svg") => Format::Svg,
-            Some("png") => Format::Png,
+            Some("mp4") if films => format,
+            Some("svg") if !films => Format::Svg,
+            Some("png") if !films => Format::Png,
             _ => return Ok(in_dir(to)),
         };
         match figures {
-            [figure] => Ok(vec![(to.clone(), format, figure)]),
+            [figure] => Ok(vec![(to.to_owned(), format, figure)]),
             _ => {
                 let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
                 let text = format!(

@@ -136,10 +136,23 @@ impl Scene {
         scene
     }
 
+    /// A sheet that lets through what it is laid upon.
+    pub fn clear(width: f64, height: f64) -> Self {
+        Self { width, height, title: String::new(), body: String::new(), clips: 0 }
+    }
+
     /// A rectangle by its upper left corner and size.
     pub fn rect(&mut self, x: f64, y: f64, width: f64, height: f64, fill: Option<Rgb>, stroke: Option<Stroke>) {
         let (x, y, width, height) = (Length(x), Length(y), Length(width), Length(height));
         self.put(format_args!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"{}/>\n", Paint(fill, stroke)));
+    }
+
+    /// A cell of a table of colours: without soft edges, so that no seam shows between neighbours.
+    pub fn cell(&mut self, x: f64, y: f64, width: f64, height: f64, fill: Rgb) {
+        let (x, y, width, height) = (Length(x), Length(y), Length(width), Length(height));
+        self.put(format_args!(
+            "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{fill}\" shape-rendering=\"crispEdges\"/>\n"
+        ));
     }
 
     /// An outline, filled, stroked or both. An empty one draws nothing.

@@ -98,7 +98,7 @@ fn sheets(
         let title = cut(title, &mut groups, groups_per_sheet(quantities.len()), "experiments");
         let figure = CurveFigure { title, word: "layer".to_owned(), quantities: quantities.to_vec(), groups, spread };
         let svg = curves(&figure);
-        Figure { name: format!("{kind}_{}", split.name()), svg }
+        Figure::sheet(format!("{kind}_{}", split.name()), svg)
     };
     gathered.into_iter().map(sheet).collect()
 }
@@ -162,5 +162,5 @@ pub fn accuracy(wanted: &Wanted, runs: bool) -> Result<Vec<Figure>, Failure> {
     let quantities = vec![linear("accuracy", Some(1.0)), linear("loss in nats", None)];
     let svg = curves(&CurveFigure { title, word: String::new(), quantities, groups, spread: EpochSpread::Auto });
     let name = wanted.split.map_or_else(|| "accuracy".to_owned(), |split| format!("accuracy_{}", split.name()));
-    Ok(vec![Figure { name, svg }])
+    Ok(vec![Figure::sheet(name, svg)])
 }

@@ -1,8 +1,11 @@
 //! Figures of a cohort from its tables: what is wanted of them, and where they go.
 //!
-//! `select` picks experiments and estimators, `planes` and `curves` turn tables into what the room `plot` draws.
+//! `select` picks experiments and estimators; `planes`, `curves` and `movie` turn tables into what the room `plot` draws,
+//! `activations` looks at what the store keeps.
 
+pub mod activations;
 pub mod curves;
+pub mod movie;
 pub mod planes;
 pub mod select;
 
@@ -40,17 +43,40 @@ pub struct Figure {
     /// The name of its file without extension.
     pub name: String,
     /// What is drawn.
-    pub svg: String,
+    pub drawing: Drawing,
+}
+
+/// What a figure is.
+pub enum Drawing {
+    /// A sheet, as SVG text.
+    Sheet(String),
+    /// A film, as MP4 bytes.
+    Film(Vec<u8>),
 }
 
 impl Figure {
+    /// A sheet.
+    pub fn sheet(name: String, svg: String) -> Self {
+        Self { name, drawing: Drawing::Sheet(svg) }
+    }
+
+    /// The extension of its file.
+    pub const fn extension(&self, format: Format) -> &'static str {
+        match self.drawing {
+            Drawing::Film(_) => "mp4",
+            Drawing::Sheet(_) => format.extension(),
+        }
+    }
+
     /// Writes the figure as `path`.
     pub fn write(&self, path: &Path, format: Format) -> Result<(), Failure> {
-        let bytes = match format {
-            Format::Svg => self.svg.clone().into_bytes(),
-            Format::Png => png(&self.svg, PRINT_SCALE).map_err(|e| Failure::from_error(Exit::Internal, &e))?,
-        };
-        write_file(path, &bytes)
+        match (&self.drawing, format) {
+            (Drawing::Film(bytes), _) => write_file(path, bytes),
+            (Drawing::Sheet(svg), Format::Svg) => write_file(path, svg.as_bytes()),
+            (Drawing::Sheet(svg), Format::Png) => {
+                write_file(path, &png(svg, PRINT_SCALE).map_err(|e| Failure::from_error(Exit::Internal, &e))?)
+            }
+        }
     }
 }
 

@@ -66,7 +66,7 @@ pub fn draw(wanted: &Wanted, options: &PlaneOptions) -> Result<Vec<Figure>, Fail
         let title = cut(title, &mut panels, PANELS_PER_SHEET, "panels");
         let svg = infoplane(&PlaneFigure { title, panels, style: options.style });
         let runs = if options.runs { "_runs" } else { "" };
-        figures.push(Figure { name: format!("infoplane{runs}_{}", split.name()), svg });
+        figures.push(Figure::sheet(format!("infoplane{runs}_{}", split.name()), svg));
     }
     Ok(figures)
 }
