@@ -83,6 +83,8 @@ fn draw(ground: &str, frames: &[Frame], out: &SyncSender<YUVBuffer>) -> Result<(
     ground.fill(resvg::tiny_skia::Color::WHITE);
     resvg::render(&tree, Transform::identity(), &mut ground.as_mut());
     let mut picture = ground.clone();
+    let t0 = std::time::Instant::now();
+    let mut sent = std::time::Duration::ZERO; let mut conv = sent;
     for frame in frames {
         if !frame.lasting.is_empty() {
             resvg::render(&parse(&frame.lasting, &options)?, Transform::identity(), &mut ground.as_mut());
@@ -91,11 +93,18 @@ fn draw(ground: &str, frames: &[Frame], out: &SyncSender<YUVBuffer>) -> Result<(
         resvg::render(&parse(&frame.passing, &options)?, Transform::identity(), &mut picture.as_mut());
         for _ in 0..frame.times.max(1) {
             // The encoder has gone: it tells why.
-            if out.send(planes(picture.data(), width as usize, height as usize)).is_err() {
+            let t1 = std::time::Instant::now();
+            let pl = planes(picture.data(), width as usize, height as usize);
+            conv += t1.elapsed();
+            let t1 = std::time::Instant::now();
+            let r = out.send(pl);
+            sent += t1.elapsed();
+            if r.is_err() {
                 return Ok(());
             }
         }
     }
+    eprintln!("draw {:?} conv {conv:?}", t0.elapsed() - sent - conv);
     Ok(())
 }
 
@@ -107,9 +116,12 @@ fn parse(svg: &str, options: &Options<'_>) -> Result<Tree, FilmError> {
 fn encode(pictures: &Receiver<YUVBuffer>) -> Result<Vec<u8>, FilmError> {
     let failed = |e: &dyn std::fmt::Display| FilmError::Encode(e.to_string());
     let config = EncoderConfig::new()
-        .usage_type(UsageType::ScreenContentRealTime)
-        .rate_control_mode(RateControlMode::Quality)
-        .bitrate(BitRate::from_bps(6_000_000))
+        .usage_type(if std::env::var("F_USE").is_ok() { UsageType::CameraVideoRealTime } else { UsageType::ScreenContentRealTime })
+        .rate_control_mode(RateControlMode::Off)
+        .complexity(if std::env::var("F_LOW").is_ok() { openh264::encoder::Complexity::Low } else { openh264::encoder::Complexity::Medium })
+        .adaptive_quantization(false)
+        .background_detection(false)
+        .scene_change_detect(false)
         .max_frame_rate(FrameRate::from_hz(RATE as f32))
         .skip_frames(false)
         // One thread: the bytes must not depend on the machine.
@@ -120,10 +132,13 @@ fn encode(pictures: &Receiver<YUVBuffer>) -> Result<Vec<u8>, FilmError> {
         .vui(VuiConfig::bt709());
     let mut encoder = Encoder::with_api_config(OpenH264API::from_source(), config).map_err(|e| failed(&e))?;
     let mut muxer = None;
+    let mut spent = std::time::Duration::ZERO;
     for (i, picture) in pictures.iter().enumerate() {
+        let t0 = std::time::Instant::now();
         let bits = encoder.encode(&picture).map_err(|e| failed(&e))?;
         let key = matches!(bits.frame_type(), FrameType::IDR | FrameType::I);
         let bytes = bits.to_vec();
+        spent += t0.elapsed();
         let muxer = match &mut muxer {
             Some(muxer) => muxer,
             none => {
@@ -135,6 +150,7 @@ fn encode(pictures: &Receiver<YUVBuffer>) -> Result<Vec<u8>, FilmError> {
         };
         muxer.write_video(i as f64 / f64::from(RATE), &bytes, key).map_err(|e| failed(&e))?;
     }
+    eprintln!("encode {spent:?}");
     let mut muxer = muxer.ok_or(FilmError::Empty)?;
     muxer.finish_in_place().map_err(|e| failed(&e))?;
     Ok(muxer.into_writer())
