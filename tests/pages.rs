@@ -66,8 +66,7 @@ impl Drop for Board {
 
 #[test]
 fn pages_work_in_a_browser() {
-    let (Some(chromium), Some(python)) =
-        (std::env::var_os("INFOPLANE_TEST_CHROMIUM"), std::env::var_os("INFOPLANE_TEST_PYTHON"))
+    let (Some(chromium), Some(python)) = (std::env::var_os("INFOPLANE_TEST_CHROMIUM"), std::env::var_os("INFOPLANE_TEST_PYTHON"))
     else {
         eprintln!("skipped: INFOPLANE_TEST_CHROMIUM and INFOPLANE_TEST_PYTHON name no browser and no interpreter");
         return;
@@ -145,7 +144,11 @@ fn a_dashboard_gives_what_is_asked_for_and_nothing_else() {
         ("/report/pages", "id=\"data\""),
     ] {
         let answer = get(target);
-        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(expected), "{target}: {}", &answer[..answer.len().min(400)]);
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.contains(expected),
+            "{target}: {}",
+            &answer[..answer.len().min(400)]
+        );
         assert!(answer.contains("Cache-Control: no-store"));
     }
     for target in [

@@ -8,8 +8,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use muxide::api::{MuxerBuilder, VideoCodec};
 use openh264::OpenH264API;
 use openh264::encoder::{
-    BitRate, Encoder, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, QpRange, RateControlMode, SpsPpsStrategy, UsageType,
-    VuiConfig,
+    Complexity, Encoder, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, QpRange, RateControlMode, SpsPpsStrategy,
+    UsageType, VuiConfig,
 };
 use openh264::formats::YUVBuffer;
 use resvg::tiny_skia::{Pixmap, Transform};
@@ -83,8 +83,6 @@ fn draw(ground: &str, frames: &[Frame], out: &SyncSender<YUVBuffer>) -> Result<(
     ground.fill(resvg::tiny_skia::Color::WHITE);
     resvg::render(&tree, Transform::identity(), &mut ground.as_mut());
     let mut picture = ground.clone();
-    let t0 = std::time::Instant::now();
-    let mut sent = std::time::Duration::ZERO; let mut conv = sent;
     for frame in frames {
         if !frame.lasting.is_empty() {
             resvg::render(&parse(&frame.lasting, &options)?, Transform::identity(), &mut ground.as_mut());
@@ -93,18 +91,11 @@ fn draw(ground: &str, frames: &[Frame], out: &SyncSender<YUVBuffer>) -> Result<(
         resvg::render(&parse(&frame.passing, &options)?, Transform::identity(), &mut picture.as_mut());
         for _ in 0..frame.times.max(1) {
             // The encoder has gone: it tells why.
-            let t1 = std::time::Instant::now();
-            let pl = planes(picture.data(), width as usize, height as usize);
-            conv += t1.elapsed();
-            let t1 = std::time::Instant::now();
-            let r = out.send(pl);
-            sent += t1.elapsed();
-            if r.is_err() {
+            if out.send(planes(picture.data(), width as usize, height as usize)).is_err() {
                 return Ok(());
             }
         }
     }
-    eprintln!("draw {:?} conv {conv:?}", t0.elapsed() - sent - conv);
     Ok(())
 }
 
@@ -116,9 +107,10 @@ fn parse(svg: &str, options: &Options<'_>) -> Result<Tree, FilmError> {
 fn encode(pictures: &Receiver<YUVBuffer>) -> Result<Vec<u8>, FilmError> {
     let failed = |e: &dyn std::fmt::Display| FilmError::Encode(e.to_string());
     let config = EncoderConfig::new()
-        .usage_type(if std::env::var("F_USE").is_ok() { UsageType::CameraVideoRealTime } else { UsageType::ScreenContentRealTime })
+        .usage_type(UsageType::ScreenContentRealTime)
+        // The quality is the same for all frames, and the search for what moved short: hardly anything does.
         .rate_control_mode(RateControlMode::Off)
-        .complexity(if std::env::var("F_LOW").is_ok() { openh264::encoder::Complexity::Low } else { openh264::encoder::Complexity::Medium })
+        .complexity(Complexity::Low)
         .adaptive_quantization(false)
         .background_detection(false)
         .scene_change_detect(false)
@@ -132,13 +124,10 @@ fn encode(pictures: &Receiver<YUVBuffer>) -> Result<Vec<u8>, FilmError> {
         .vui(VuiConfig::bt709());
     let mut encoder = Encoder::with_api_config(OpenH264API::from_source(), config).map_err(|e| failed(&e))?;
     let mut muxer = None;
-    let mut spent = std::time::Duration::ZERO;
     for (i, picture) in pictures.iter().enumerate() {
-        let t0 = std::time::Instant::now();
         let bits = encoder.encode(&picture).map_err(|e| failed(&e))?;
         let key = matches!(bits.frame_type(), FrameType::IDR | FrameType::I);
         let bytes = bits.to_vec();
-        spent += t0.elapsed();
         let muxer = match &mut muxer {
             Some(muxer) => muxer,
             none => {
@@ -150,7 +139,6 @@ fn encode(pictures: &Receiver<YUVBuffer>) -> Result<Vec<u8>, FilmError> {
         };
         muxer.write_video(i as f64 / f64::from(RATE), &bytes, key).map_err(|e| failed(&e))?;
     }
-    eprintln!("encode {spent:?}");
     let mut muxer = muxer.ok_or(FilmError::Empty)?;
     muxer.finish_in_place().map_err(|e| failed(&e))?;
     Ok(muxer.into_writer())

@@ -15,6 +15,9 @@ const MOST_COLUMNS: usize = 160;
 /// Steps of colour: more cannot be told apart, fewer shapes are drawn faster.
 const STEPS: f64 = 96.0;
 
+/// How far cells reach under their neighbours, in points.
+const SEAM: f64 = 0.08;
+
 /// A sheet of heat maps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HeatFigure {
@@ -24,7 +27,8 @@ pub struct HeatFigure {
     pub labels: (String, String),
     /// What colour tells.
     pub bar: String,
-    /// Values from 0 to 1 are spread over the colours by their square root: small ones are told apart.
+    /// Values are spread over the colours by their square root, from 0 to the largest there is: small ones are told apart. Else evenly from
+    /// 0 to 1.
     pub root: bool,
     /// The groups.
     pub groups: Vec<HeatGroup>,
@@ -72,10 +76,12 @@ pub fn heat(figure: &HeatFigure) -> String {
     let scale = EpochScale::over(maps.iter().flat_map(|map| &map.epochs).copied());
     let axes: Vec<(Axis, Axis)> = maps.iter().map(|map| axes_of(map, scale)).collect();
     let same = axes.iter().all(|(x, y)| Some(x) == axes.first().map(|a| &a.0) && Some(y) == axes.first().map(|a| &a.1));
-    let marks = [0.0, 0.01, 0.05, 0.2, 0.5, 1.0];
-    let even = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
-    let marks = if figure.root { marks } else { even };
-    let ticks = marks.iter().map(|&value| (shade(figure, value), format!("{value}"))).collect();
+    let all = maps.iter().flat_map(|map| &map.columns).flatten().copied().filter(|value| value.is_finite());
+    let most = if figure.root { all.fold(0.02, f64::max).min(1.0) } else { 1.0 };
+    let shade = Shade { root: figure.root, most };
+    let marks = if figure.root { [0.0, 0.01, 0.05, 0.2, 0.5, 1.0] } else { [0.0, 0.2, 0.4, 0.6, 0.8, 1.0] };
+    let marks = marks.iter().filter(|&&value| value <= most);
+    let ticks = marks.map(|&value| (shade.place(value), format!("{value}"))).collect();
     let groups = groups.iter().map(|group| Group {
         title: &group.title,
         note: &group.note,
@@ -108,7 +114,7 @@ pub fn heat(figure: &HeatFigure) -> String {
             );
             return;
         }
-        scene.clipped(frame.x, frame.y, frame.width, frame.height, |scene| draw_map(scene, figure, maps[i], x, frame));
+        scene.clipped(frame.x, frame.y, frame.width, frame.height, |scene| draw_map(scene, shade, maps[i], x, frame));
         axes.draw_box(scene, &look, frame);
     })
 }
@@ -126,14 +132,28 @@ fn axes_of(map: &HeatMap, scale: Option<EpochScale>) -> (Axis, Axis) {
     (x, y)
 }
 
-/// The place of a value on the colours.
-fn shade(figure: &HeatFigure, value: f64) -> f64 {
-    let value = value.clamp(0.0, 1.0);
-    if figure.root { value.sqrt() } else { value }
+/// How values become colours.
+#[derive(Clone, Copy)]
+struct Shade {
+    root: bool,
+    most: f64,
+}
+
+impl Shade {
+    /// The place of a value on the colours.
+    fn place(self, value: f64) -> f64 {
+        let part = (value / self.most).clamp(0.0, 1.0);
+        if self.root { part.sqrt() } else { part }
+    }
+
+    /// The colour of a value; none for what is no number.
+    fn colour(self, value: f64) -> Option<Rgb> {
+        value.is_finite().then(|| Colormap::Viridis.at((self.place(value) * STEPS).round() / STEPS))
+    }
 }
 
 /// The cells of a map. Those of one colour that stand above one another are one shape.
-fn draw_map(scene: &mut Scene, figure: &HeatFigure, map: &HeatMap, x: &Axis, frame: Frame) {
+fn draw_map(scene: &mut Scene, shade: Shade, map: &HeatMap, x: &Axis, frame: Frame) {
     let count = map.columns.len();
     let kept: Vec<usize> = if count <= MOST_COLUMNS {
         (0..count).collect()
@@ -151,22 +171,20 @@ fn draw_map(scene: &mut Scene, figure: &HeatFigure, map: &HeatMap, x: &Axis, fra
         let height = frame.height / values.len().max(1) as f64;
         let mut row = 0;
         while row < values.len() {
-            let colour = colour(figure, values[row]);
+            let colour = shade.colour(values[row]);
             let mut above = row + 1;
-            while above < values.len() && self::colour(figure, values[above]) == colour {
+            while above < values.len() && shade.colour(values[above]) == colour {
                 above += 1;
             }
             if let Some(colour) = colour {
                 let (from, to) = (frame.x + left * frame.width, frame.x + right * frame.width);
-                scene.cell(from, frame.bottom() - above as f64 * height, to - from, (above - row) as f64 * height, colour);
+                // A cell reaches a little under those to its right and above, which are drawn later: rounding leaves no seam.
+                let (top, tall) = (frame.bottom() - above as f64 * height, (above - row) as f64 * height);
+                scene.cell(from, top - SEAM, to - from + SEAM, tall + SEAM, colour);
             }
             row = above;
         }
     }
-}
-
-fn colour(figure: &HeatFigure, value: f64) -> Option<Rgb> {
-    value.is_finite().then(|| Colormap::Viridis.at((shade(figure, value) * STEPS).round() / STEPS))
 }
 
 #[cfg(test)]

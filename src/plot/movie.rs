@@ -98,7 +98,7 @@ impl<'a> Stage<'a> {
             3 | 5 | 6 | 9 => 3,
             _ => 4,
         };
-        let (left, gap) = (5.2 * em, 4.2 * em);
+        let (left, gap) = (5.2 * em, 5.4 * em);
         let width = (WIDTH - left - 1.5 * em - (columns - 1) as f64 * gap) / columns as f64;
         let tall = width * if columns == 1 { 0.36 } else { 0.68 };
         let low = (0.3 * tall).clamp(70.0, 130.0);

@@ -86,7 +86,7 @@ fn map(histogram: Histogram, layers: usize, epochs: &[i64]) -> HeatMap {
     let layer = layer_name(histogram.layer, layers);
     let layer = if histogram.layer + 1 == layers { layer } else { format!("layer {layer}") };
     HeatMap {
-        title: histogram.neuron.map_or_else(|| layer.clone(), |neuron| format!("{layer}, neuron {}", neuron + 1)),
+        title: histogram.neuron.map_or_else(|| layer.clone(), |neuron| format!("{layer} #{}", neuron + 1)),
         epochs: epochs.to_vec(),
         range: Some(histogram.range),
         columns: histogram.shares.into_iter().map(Vec::from).collect(),

@@ -17,7 +17,7 @@ use crate::store::{Index, Store};
 
 pub use gather::{counts, gather};
 
-/// Write a cohort as one HTML file: the plane to walk through, accuracy, failures, provenance
+/// Write a cohort as one HTML file, with the plane to walk through
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   infoplane report quickstart             writes results/quickstart/report.html

@@ -29,7 +29,7 @@ const MOST_AT_ONCE: usize = 32;
 /// Time between two looks for a connection, or Ctrl-C.
 const EVERY: Duration = Duration::from_millis(20);
 
-/// Show a store in the browser: cohorts, progress, runs, failures and logs, figures, search; read-only
+/// Show a store in the browser: progress, runs, failures, figures, search
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   infoplane serve                                  http://127.0.0.1:8787/, for this machine alone
