@@ -80,7 +80,7 @@ pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: A
     };
     let mut values = Vec::new();
     for loaded in cohorts {
-        let plan = plan_of(&loaded.grid, &loaded.data, |id| index.as_ref().is_some_and(|index| index.contains(*id)));
+        let plan = plan_of(&loaded.grid, |id| index.as_ref().is_some_and(|index| index.contains(*id)));
         let mut unfinished: BTreeMap<&str, usize> = BTreeMap::new();
         for task in &plan.tasks {
             let attempts = index.as_ref().map_or(Ok(vec![]), |index| index.attempts(task.training))?;

@@ -54,18 +54,17 @@ pub struct Run {
 }
 
 impl Grid {
-    /// All runs, in the order of the tables: by experiment, then by repeat. `data` is the fingerprint of the data's content.
-    pub fn runs(&self, data: &str) -> impl Iterator<Item = Run> {
-        (0..self.experiments.len())
-            .flat_map(move |experiment| (0..self.n_runs).map(move |repeat| self.run(experiment, repeat, data)))
+    /// All runs, in the order of the tables: by experiment, then by repeat.
+    pub fn runs(&self) -> impl Iterator<Item = Run> {
+        (0..self.experiments.len()).flat_map(move |experiment| (0..self.n_runs).map(move |repeat| self.run(experiment, repeat)))
     }
 
     /// One repeat of the experiment at index `experiment`, which must be one of the grid's.
     #[must_use]
-    pub fn run(&self, experiment: usize, repeat: u32, data: &str) -> Run {
+    pub fn run(&self, experiment: usize, repeat: u32) -> Run {
         let settings = &self.experiments[experiment].settings;
         let seed = self.run_seed(settings, repeat);
-        Run { experiment, repeat, seed, training: Id::training(&settings.training, seed, data) }
+        Run { experiment, repeat, seed, training: Id::training(&settings.training, seed) }
     }
 
     /// The seed of a repeat of an experiment of these settings.

@@ -99,12 +99,12 @@ pub struct Plan {
     pub done: Vec<u32>,
 }
 
-/// Plans a grid: `data` is the fingerprint of the data's content, `is_committed` says whether a record of that id exists. Shared out over the
+/// Plans a grid, the data of which is found: `is_committed` says whether a record of that id exists. Shared out over the
 /// threads of the pool that it is called in; the plan does not depend on them.
 #[must_use]
-pub fn plan(grid: &Grid, data: &str, is_committed: impl Fn(&Id) -> bool + Sync) -> Plan {
-    let groups = Groups::of(grid, data);
-    let planner = Planner::new(grid, data, &groups);
+pub fn plan(grid: &Grid, is_committed: impl Fn(&Id) -> bool + Sync) -> Plan {
+    let groups = Groups::of(grid);
+    let planner = Planner::new(grid, &groups);
     let experiments = grid.experiments.len();
     let counts = Counts { experiments, ..Counts::default() };
     let mut plan = Plan { tasks: Vec::new(), counts, done: vec![0; experiments] };
@@ -180,7 +180,6 @@ type Cache = HashMap<(usize, Vec<u32>), Arc<[Measure]>>;
 /// Looks at repeats of groups.
 struct Planner<'a> {
     grid: &'a Grid,
-    data: &'a str,
     groups: &'a Groups,
     names: Vec<Names>,
 }
@@ -196,8 +195,8 @@ struct Names {
 }
 
 impl<'a> Planner<'a> {
-    fn new(grid: &'a Grid, data: &'a str, groups: &'a Groups) -> Self {
-        let mut planner = Self { grid, data, groups, names: Vec::new() };
+    fn new(grid: &'a Grid, groups: &'a Groups) -> Self {
+        let mut planner = Self { grid, groups, names: Vec::new() };
         planner.names = groups.groups.iter().take(MOST_KEPT).map(|group| planner.names_of(group)).collect();
         planner
     }
@@ -207,7 +206,7 @@ impl<'a> Planner<'a> {
         let recorded = spec.schedule.count(spec.epochs);
         let measures = self.groups.ready(group.list).iter();
         Names {
-            ids: TrainingIds::new(spec, self.data),
+            ids: TrainingIds::new(spec),
             spec: Arc::new(spec.clone()),
             training_cost: cost::training(spec),
             costs: measures.map(|m| cost::measurement(spec, recorded, &m.estimator, m.split)).collect(),

@@ -39,7 +39,9 @@ impl Like {
             schedule: Schedule { record_initial },
         } = &*task.spec;
         let mut hasher = DefaultHasher::new();
-        (dataset, architecture, activation, optimizer, batch_size, epochs, record_initial, task.train).hash(&mut hasher);
+        let data = dataset.size();
+        (data.train, data.examples, data.inputs, data.classes).hash(&mut hasher);
+        (architecture, activation, optimizer, batch_size, epochs, record_initial, task.train).hash(&mut hasher);
         task.measure.iter().for_each(|measure| (measure.estimator.name(), measure.split).hash(&mut hasher));
         Self(hasher.finish())
     }

@@ -3,6 +3,7 @@
 //! A ground is drawn once. Every frame adds some of it for good, and lays something over it for its own time; so a frame costs what is new
 //! in it, however long the way behind it is. Drawing and encoding run side by side.
 
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use muxide::api::{MuxerBuilder, VideoCodec};
@@ -11,7 +12,7 @@ use openh264::encoder::{
     Complexity, Encoder, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, QpRange, RateControlMode, SpsPpsStrategy,
     UsageType, VuiConfig,
 };
-use openh264::formats::YUVBuffer;
+use openh264::formats::{YUVBuffer, YUVSource};
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 use thiserror::Error;
@@ -72,8 +73,8 @@ pub fn film(ground: &str, frames: &[Frame]) -> Result<Vec<u8>, FilmError> {
     })
 }
 
-/// Draws the frames and hands them over, each as often as it is shown.
-fn draw(ground: &str, frames: &[Frame], out: &SyncSender<YUVBuffer>) -> Result<(), FilmError> {
+/// Draws the frames and hands them over, each with how often it is shown.
+fn draw(ground: &str, frames: &[Frame], out: &SyncSender<(YUVBuffer, u32)>) -> Result<(), FilmError> {
     let options = options();
     let tree = parse(ground, &options)?;
     let even = |length: f32| (length.ceil() as u32).next_multiple_of(2).max(16);
@@ -89,11 +90,9 @@ fn draw(ground: &str, frames: &[Frame], out: &SyncSender<YUVBuffer>) -> Result<(
         }
         picture.data_mut().copy_from_slice(ground.data());
         resvg::render(&parse(&frame.passing, &options)?, Transform::identity(), &mut picture.as_mut());
-        for _ in 0..frame.times.max(1) {
-            // The encoder has gone: it tells why.
-            if out.send(planes(picture.data(), width as usize, height as usize)).is_err() {
-                return Ok(());
-            }
+        // The encoder has gone: it tells why.
+        if out.send((planes(picture.data(), width as usize, height as usize), frame.times.max(1))).is_err() {
+            return Ok(());
         }
     }
     Ok(())
@@ -104,11 +103,12 @@ fn parse(svg: &str, options: &Options<'_>) -> Result<Tree, FilmError> {
 }
 
 /// Encodes pictures as they come.
-fn encode(pictures: &Receiver<YUVBuffer>) -> Result<Vec<u8>, FilmError> {
+fn encode(pictures: &Receiver<(YUVBuffer, u32)>) -> Result<Vec<u8>, FilmError> {
     let failed = |e: &dyn std::fmt::Display| FilmError::Encode(e.to_string());
     let config = EncoderConfig::new()
-        .usage_type(UsageType::ScreenContentRealTime)
-        // The quality is the same for all frames, and the search for what moved short: hardly anything does.
+        .usage_type(UsageType::CameraVideoRealTime)
+        // The quality is the same for all frames, and the search for what moved short: hardly anything does, and without an assembler to
+        // build the encoder's own kernels a longer search costs five times the time.
         .rate_control_mode(RateControlMode::Off)
         .complexity(Complexity::Low)
         .adaptive_quantization(false)
@@ -124,14 +124,17 @@ fn encode(pictures: &Receiver<YUVBuffer>) -> Result<Vec<u8>, FilmError> {
         .vui(VuiConfig::bt709());
     let mut encoder = Encoder::with_api_config(OpenH264API::from_source(), config).map_err(|e| failed(&e))?;
     let mut muxer = None;
-    for (i, picture) in pictures.iter().enumerate() {
-        let bits = encoder.encode(&picture).map_err(|e| failed(&e))?;
+    let pictures = pictures.iter().flat_map(|(picture, times)| {
+        let picture = Rc::new(picture);
+        (0..times).map(move |_| Rc::clone(&picture))
+    });
+    for (i, picture) in pictures.enumerate() {
+        let bits = encoder.encode(picture.as_ref()).map_err(|e| failed(&e))?;
         let key = matches!(bits.frame_type(), FrameType::IDR | FrameType::I);
         let bytes = bits.to_vec();
         let muxer = match &mut muxer {
             Some(muxer) => muxer,
             none => {
-                use openh264::formats::YUVSource;
                 let (width, height) = picture.dimensions();
                 let builder = MuxerBuilder::new(Vec::new()).video(VideoCodec::H264, width as u32, height as u32, RATE.into());
                 none.insert(builder.with_fast_start(true).build().map_err(|e| failed(&e))?)
@@ -146,30 +149,27 @@ fn encode(pictures: &Receiver<YUVBuffer>) -> Result<Vec<u8>, FilmError> {
 
 /// RGBA (opaque) as planes of luma and, at half the size, chroma: BT.709, the range of studios.
 fn planes(rgba: &[u8], width: usize, height: usize) -> YUVBuffer {
-    /// Weights of red, green and blue, times 2^16: luma, then the two chromas.
+    /// Weights of red, green and blue, times 2^16: luma, then the two chromas. Their sums keep every value within a byte.
     const WEIGHTS: [[i32; 3]; 3] = [[11_966, 40_254, 4_064], [-6_596, -22_189, 28_784], [28_784, -26_145, -2_639]];
-    let weigh = |weights: [i32; 3], rgb: [i32; 3], offset: i32, shift: u32| {
-        let sum: i32 = weights.iter().zip(rgb).map(|(weight, value)| weight * value).sum();
-        (offset + ((sum + (1 << (shift - 1))) >> shift)).clamp(0, 255) as u8
-    };
+    let weigh = |[r, g, b]: [i32; 3], rgb: [i32; 3]| r * rgb[0] + g * rgb[1] + b * rgb[2];
     let (luma, chroma) = (width * height, width * height / 4);
     let mut yuv = vec![0; luma + 2 * chroma];
     let (y, uv) = yuv.split_at_mut(luma);
     let (u, v) = uv.split_at_mut(chroma);
-    for (row, (line, out)) in rgba.chunks_exact(4 * width).zip(y.chunks_exact_mut(width)).enumerate() {
-        for (pixel, y) in line.chunks_exact(4).zip(out) {
-            *y = weigh(WEIGHTS[0], [pixel[0], pixel[1], pixel[2]].map(i32::from), 16, 16);
-        }
-        if row % 2 == 1 {
-            let above = &rgba[4 * width * (row - 1)..4 * width * row];
-            let start = row / 2 * (width / 2);
-            for (i, (lower, upper)) in line.chunks_exact(8).zip(above.chunks_exact(8)).enumerate() {
-                let sum = |c: usize| [lower[c], lower[c + 4], upper[c], upper[c + 4]].map(i32::from).iter().sum::<i32>();
-                // Sums of four: two more bits to shift away.
-                let rgb = [sum(0), sum(1), sum(2)];
-                u[start + i] = weigh(WEIGHTS[1], rgb, 128, 18);
-                v[start + i] = weigh(WEIGHTS[2], rgb, 128, 18);
-            }
+    for (pixel, y) in rgba.as_chunks::<4>().0.iter().zip(y) {
+        let rgb = [pixel[0].into(), pixel[1].into(), pixel[2].into()];
+        *y = ((weigh(WEIGHTS[0], rgb) + (16 << 16) + (1 << 15)) >> 16) as u8;
+    }
+    let rows = rgba.chunks_exact(8 * width).zip(u.chunks_exact_mut(width / 2)).zip(v.chunks_exact_mut(width / 2));
+    for ((rows, u), v) in rows {
+        let (upper, lower) = rows.split_at(4 * width);
+        let pairs = upper.as_chunks::<8>().0.iter().zip(lower.as_chunks::<8>().0);
+        for ((a, b), (u, v)) in pairs.zip(u.iter_mut().zip(v)) {
+            let sum = |c: usize| i32::from(a[c]) + i32::from(a[c + 4]) + i32::from(b[c]) + i32::from(b[c + 4]);
+            let rgb = [sum(0), sum(1), sum(2)];
+            // Sums of four: two more bits to shift away.
+            *u = ((weigh(WEIGHTS[1], rgb) + (128 << 18) + (1 << 17)) >> 18) as u8;
+            *v = ((weigh(WEIGHTS[2], rgb) + (128 << 18) + (1 << 17)) >> 18) as u8;
         }
     }
     YUVBuffer::from_vec(yuv, width, height)
@@ -178,7 +178,6 @@ fn planes(rgba: &[u8], width: usize, height: usize) -> YUVBuffer {
 #[cfg(test)]
 mod tests {
     use openh264::decoder::Decoder;
-    use openh264::formats::YUVSource;
 
     use super::*;
 

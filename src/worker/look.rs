@@ -90,6 +90,7 @@ mod tests {
     use super::*;
     use crate::grid::ids::Id;
     use crate::store::records::Snapshots;
+    use crate::train::spec::DatasetName;
 
     fn training(spec: &TrainingSpec, data: &Dataset) -> Training {
         let network = Network::new(spec, data.inputs(), data.n_classes);
@@ -107,7 +108,7 @@ mod tests {
     #[test]
     fn shares_add_up_and_a_layer_is_the_mean_of_its_neurons() {
         let spec = TrainingSpec { architecture: vec![4, 3], ..TrainingSpec::default() };
-        let data = Dataset::load(spec.dataset, 0);
+        let data = Dataset::load(DatasetName::Harmonics, 0);
         let training = training(&spec, &data);
         let layers = histograms(&spec, &training, &data, Split::Test, Together::Layers).unwrap();
         let neurons = histograms(&spec, &training, &data, Split::Test, Together::Neurons).unwrap();
@@ -129,7 +130,7 @@ mod tests {
     #[test]
     fn without_snapshots_there_is_nothing_to_look_at() {
         let spec = TrainingSpec::default();
-        let data = Dataset::load(spec.dataset, 0);
+        let data = Dataset::load(DatasetName::Harmonics, 0);
         let training = Training { snapshots: None, ..training(&spec, &data) };
         assert_eq!(histograms(&spec, &training, &data, Split::Full, Together::Layers), None);
     }

@@ -6,8 +6,8 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::load::Loaded;
 use crate::plot::{HeatFigure, HeatGroup, HeatMap, heat, heat_groups_per_sheet};
 use crate::store::Index;
-use crate::train::data::Dataset;
 use crate::train::spec::Split;
+use crate::worker::data::load;
 use crate::worker::look::{Histogram, Together, histograms};
 
 /// What is looked at.
@@ -59,14 +59,14 @@ fn groups(wanted: &Wanted, loaded: &Loaded, index: &Index, look: Look, split: Sp
         if !wanted.takes(&experiment.label) {
             continue;
         }
-        let id = loaded.grid.run(i, look.run, &loaded.data).training;
+        let id = loaded.grid.run(i, look.run).training;
         // Experiments that differ only in how they measure look the same.
         if !seen.insert(id) {
             continue;
         }
         let Some(training) = index.training(id)? else { continue };
         let spec = &experiment.settings.training;
-        let data = Dataset::load(spec.dataset, spec.split_seed);
+        let data = load(&spec.dataset, spec.split_seed).map_err(|e| Failure::from_error(Exit::Invalid, &e))?;
         let Some(found) = histograms(spec, &training, &data, split, look.together) else { continue };
         let layers = spec.architecture.len() + 1;
         let kept = found.into_iter().filter(|histogram| look.layer.is_none_or(|layer| histogram.layer + 1 == layer));

@@ -252,7 +252,7 @@ fn curves(
 fn provenance(loaded: &Loaded, index: &Index) -> Result<Vec<(String, String)>, Failure> {
     let mut counted: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
     let (mut seen, mut attempts, mut seconds) = (HashSet::new(), 0u64, 0.0);
-    for run in loaded.grid.runs(&loaded.data) {
+    for run in loaded.grid.runs() {
         if seen.len() >= MOST_TRAININGS {
             break;
         }
