@@ -10,6 +10,7 @@ mod axes;
 pub mod colormap;
 mod curves;
 mod epochs;
+pub mod events;
 mod film;
 mod heat;
 mod infoplane;
