@@ -134,7 +134,7 @@ mod tests {
         };
         let experiments =
             vec![experiment(Activation::Tanh, 4e-4), experiment(Activation::Relu, 4e-4), experiment(Activation::Relu, 1e-3)];
-        Grid { cohort: "c".into(), n_runs: 1, seed: 0, experiments, duplicates: Vec::new() }
+        Grid { cohort: "c".into(), n_runs: 1, enough: Vec::new(), seed: 0, experiments, duplicates: Vec::new() }
     }
 
     #[test]
