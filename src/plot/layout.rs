@@ -68,7 +68,7 @@ impl<'a> Layout<'a> {
             // A title stands over as many panels as its group has in its first row.
             let beside = group.panels.len().clamp(1, look.columns) as f64;
             let room = beside * width + (beside - 1.0) * gap_x;
-            let begins = look.columns % group.panels.len().max(1) != 0;
+            let begins = !look.columns.is_multiple_of(group.panels.len().max(1));
             for (i, panel) in group.panels.iter().enumerate() {
                 let (title, note) = if i == 0 { (group.title, note.as_str()) } else { ("", "") };
                 let header = Header::new(&look, (title, note, room), (panel, width));

@@ -126,7 +126,7 @@ pub fn component(word: &str) -> String {
     use std::fmt::Write;
     let mut text = String::with_capacity(word.len());
     for byte in word.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) || (byte == b'.' && word.trim_matches('.') != "") {
+        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) || (byte == b'.' && !word.trim_matches('.').is_empty()) {
             text.push(char::from(byte));
         } else {
             // Writing to a string cannot fail.

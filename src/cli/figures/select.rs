@@ -128,7 +128,7 @@ mod tests {
         let experiment = |activation: Activation, learning_rate: f64| Experiment {
             label: format!("{} {learning_rate}", activation.name()),
             settings: Settings {
-                training: TrainingSpec { activation, learning_rate, ..TrainingSpec::default() },
+                training: TrainingSpec { activation, learning_rate, ..TrainingSpec::default() }.into(),
                 ..Settings::default()
             },
         };

@@ -218,12 +218,11 @@ impl Mean {
     }
 }
 
-/// Mean accuracy at the end on the test examples, and mean accuracy and loss over epochs, of every experiment.
-fn curves(
-    path: &Path,
-    places: &HashMap<&str, usize>,
-    epochs: &mut Epochs,
-) -> Result<Vec<(Option<f64>, Vec<CurveData>)>, Failure> {
+/// An experiment's mean accuracy at the end on the test examples, and its mean accuracy and loss over epochs.
+type Curves = (Option<f64>, Vec<CurveData>);
+
+/// The curves of every experiment.
+fn curves(path: &Path, places: &HashMap<&str, usize>, epochs: &mut Epochs) -> Result<Vec<Curves>, Failure> {
     let mut by_split: BTreeMap<(usize, Split), BTreeMap<i64, (Mean, Mean)>> = BTreeMap::new();
     for row in read_metrics(path)? {
         let row = row?;
