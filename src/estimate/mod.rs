@@ -26,21 +26,30 @@
 pub mod binning;
 pub mod bins;
 pub mod bounds;
+pub mod correction;
+mod double;
+pub mod edge;
 mod error;
 pub mod pair;
 mod pairs;
+mod pairs_double;
 pub mod params;
 #[cfg(test)]
 mod reference;
+pub mod resample;
 mod rows;
 pub mod sample;
 pub mod spec;
 #[cfg(test)]
 mod tests;
 mod tile;
+pub mod weighted;
 
+pub use correction::Correction;
+pub use double::Values;
 pub use error::EstimateError;
 pub use pair::{Estimate, Pair, Side, Unit, Warning};
+pub use pairs::Packed;
 pub use sample::{Classes, Sample};
 pub use spec::EstimatorSpec;
 
@@ -100,6 +109,8 @@ impl Estimator for EstimatorSpec {
             Self::Upper { noise_variance } => bounds::Bound::upper(noise_variance)?.information(sample, exec, scratch),
             Self::Lower { noise_variance } => bounds::Bound::lower(noise_variance)?.information(sample, exec, scratch),
             Self::Bins(bins) => bins.information(sample, exec, scratch),
+            Self::Edge(edge) => edge.information(sample, exec, scratch),
+            Self::WeightedBinning(weighted) => weighted.information(sample, exec, scratch),
         }
     }
 }
@@ -107,8 +118,8 @@ impl Estimator for EstimatorSpec {
 impl PairEstimator for EstimatorSpec {
     fn estimate(&self, sample: &Pair<'_>, exec: Exec, scratch: &mut Scratch) -> Result<Estimate, EstimateError> {
         match *self {
-            Self::Binning { .. } | Self::Upper { .. } | Self::Lower { .. } | Self::Bins(_) => {
-                let _ = (sample, exec, scratch);
+            Self::Edge(edge) => edge.estimate(sample, exec, scratch),
+            Self::Binning { .. } | Self::Upper { .. } | Self::Lower { .. } | Self::Bins(_) | Self::WeightedBinning(_) => {
                 Err(EstimateError::NotOfPairs { estimator: self.name() })
             }
         }
