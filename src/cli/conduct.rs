@@ -109,7 +109,7 @@ fn conduct(
     let mut conducted = Conducted::default();
     let mut damaged = usize::MAX;
     loop {
-        let plan = plan(&loaded.grid, &loaded.data, |id| index.contains(*id));
+        let plan = plan(&loaded.grid, |id| index.contains(*id));
         conducted.counts = plan.counts;
         let batch = Batch::select(&plan.tasks, &index, select)?;
         conducted.passed_over = plan.tasks.len() - batch.tasks.len();
@@ -234,7 +234,7 @@ fn worker_arguments(out: &Path, threads: u32, arguments: &LauncherArguments) -> 
 
 /// Makes the tables and figures from what is committed.
 pub fn tables_and_figures(loaded: &Loaded, index: &Index, dir: &Path) -> Result<(Summary, Vec<PathBuf>), Failure> {
-    let summary = materialise(&loaded.grid, &loaded.data, index, dir)?;
+    let summary = materialise(&loaded.grid, index, dir)?;
     // CSV that somebody asked for stays in step.
     let with_csv = summary.tables.iter().filter(|table| table.with_extension("csv").is_file()).cloned();
     write_csv(&OsDisk, &with_csv.collect::<Vec<_>>())?;

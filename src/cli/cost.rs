@@ -10,9 +10,9 @@ use super::exit::Failure;
 use super::load::{self, Loaded};
 use super::machine::{self, LauncherArguments};
 use super::progress::duration;
+use crate::grid::Grid;
 use crate::grid::plan::{Task, plan as plan_of};
 use crate::grid::predict::{Kinds, Model, Seconds, wall_seconds};
-use crate::grid::{Grid, Measure};
 use crate::math::exec::Exec;
 use crate::store::Index;
 use crate::store::records::AttemptStatus;
@@ -50,12 +50,12 @@ pub fn predict(
     let (workers, threads) = launcher.spread(&loaded.cohort.launcher.local, tasks.len(), step);
     let mut model = Model::default();
     if let Some((index, out)) = store.filter(|_| !tasks.is_empty()) {
-        model.learn(&past(&loaded.grid, &loaded.data, index)?);
+        model.learn(&past(&loaded.grid, index)?);
         if !unknown(&kinds, &model).is_empty() {
             // What cannot be read any more tells nothing about cost, either.
             let others = load::names(out).into_iter().filter(|name| *name != loaded.cohort.name);
             for other in others.filter_map(|name| load::by_name(out, &name).ok()) {
-                model.learn(&past(&other.grid, &other.data, index)?);
+                model.learn(&past(&other.grid, index)?);
             }
         }
     }
@@ -76,13 +76,13 @@ pub fn predict(
 }
 
 /// Finished tasks of a grid with their seconds: those that one attempt did whole.
-fn past(grid: &Grid, data: &str, index: &Index) -> Result<Vec<(Task, f64)>, Failure> {
+fn past(grid: &Grid, index: &Index) -> Result<Vec<(Task, f64)>, Failure> {
     let (repeats, experiments) = PAST;
     let experiments = grid.experiments.iter().take(experiments).cloned().collect();
     let part = Grid { n_runs: grid.n_runs.min(repeats), experiments, duplicates: vec![], cohort: String::new(), seed: grid.seed };
     let mut finished = Vec::new();
-    for task in plan_of(&part, data, |_| false).tasks {
-        if !index.contains(task.training) || !task.measure.iter().all(|Measure { id, .. }| index.contains(*id)) {
+    for task in plan_of(&part, |_| false).tasks {
+        if !index.contains(task.training) || !task.measure.iter().all(|measure| index.contains(measure.id(task.training))) {
             continue;
         }
         if let [attempt] = index.attempts(task.training)?.as_slice()

@@ -8,6 +8,7 @@ mod conduct;
 mod conducted;
 mod convert;
 mod cost;
+mod datasets;
 mod diff;
 mod estimate;
 pub mod exit;

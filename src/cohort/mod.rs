@@ -2,7 +2,7 @@
 //!
 //! Reading order: `settings` (what an experiment's settings are), `setting` and `definitions` (one setting, and the table of all),
 //! `model` (a checked cohort), `points` (which points it has); then how a file becomes one: `syntax` (text → tree), `values`
-//! (value → setting), `document` and `axes` (tree → cohort), `checks` (what only the whole file tells), `extends` and `flatten` (several
+//! (value → setting), `dataset` (the tables of files), `document` and `axes` (tree → cohort), `checks` (what only the whole file tells), `extends` and `flatten` (several
 //! files as one), `errors`; `schema` tells people and editors what may stand where;
 //! `convert` makes cohort files from the configurations of the system before.
 //!
@@ -28,6 +28,7 @@ pub mod settings;
 
 mod axes;
 mod checks;
+mod dataset;
 mod document;
 mod extends;
 mod flatten;

@@ -11,6 +11,7 @@ use super::model::MAX_RUNS;
 use super::syntax::Node;
 use crate::estimate::params::{Domain, Parameter};
 use crate::estimate::spec::{EstimatorSpec, METHODS, Method};
+use crate::train::source::{Field, FieldKind, Format, Source, TRAIN_SHARE};
 use crate::train::spec::Split;
 
 /// One key of a cohort file.
@@ -196,6 +197,12 @@ fn value(definition: &Definition) -> Value {
         Kind::Number { positive: true, .. } => positive(),
         Kind::Number { positive: false, .. } => json!({ "type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER }),
         Kind::Switch { .. } => json!({ "type": "boolean" }),
+        Kind::Text { .. } => json!({ "type": "string" }),
+        Kind::Dataset => {
+            let names: Vec<_> = Source::names().collect();
+            let forms: Vec<_> = [json!({ "enum": names })].into_iter().chain(Format::ALL.iter().map(|f| files(*f))).collect();
+            json!({ "anyOf": forms })
+        }
         Kind::Layers => {
             json!({ "type": "array", "maxItems": MAX_LAYERS, "items": { "type": "integer", "minimum": 1, "maximum": MAX_UNITS } })
         }
@@ -205,6 +212,23 @@ fn value(definition: &Definition) -> Value {
         }
         Kind::Estimators => json!({ "type": "array", "uniqueItems": true, "items": { "anyOf": estimators() } }),
     }
+}
+
+/// The table of one file format.
+fn files(format: Format) -> Value {
+    let text = json!({ "type": "string", "minLength": 1 });
+    let one = |field: &Field| match field.kind {
+        FieldKind::Path | FieldKind::Name => text.clone(),
+        FieldKind::Paths => json!({ "anyOf": [text, { "type": "array", "minItems": 1, "items": text }] }),
+    };
+    let mut fields: Map<String, Value> = format.fields().iter().map(|field| (field.key.to_owned(), one(field))).collect();
+    let fraction = json!({ "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": TRAIN_SHARE });
+    fields.insert("train_fraction".to_owned(), fraction);
+    let mut table = object(fields.into());
+    table["required"] = format.fields().iter().filter(|field| field.required).map(|field| field.key).collect();
+    let mut outer = object(json!({ format.name(): table }));
+    outer["required"] = json!([format.name()]);
+    outer
 }
 
 fn positive() -> Value {

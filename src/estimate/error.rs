@@ -73,6 +73,28 @@ pub enum EstimateError {
         /// Largest value accepted.
         high: f64,
     },
+    /// Neighbours are asked for that are not there.
+    #[error("{examples} examples, but k = {neighbours} neighbours of each; expected at least {} examples", .neighbours + 1)]
+    TooFew {
+        /// Examples of the sample.
+        examples: usize,
+        /// Neighbours asked for.
+        neighbours: usize,
+    },
+    /// A method that needs more examples.
+    #[error("the sample has {examples} examples; this method needs at least {least}")]
+    FewerThan {
+        /// Examples of the sample.
+        examples: usize,
+        /// Examples needed.
+        least: usize,
+    },
+    /// A method for one column a side has more or none.
+    #[error("{columns} columns; this method takes one on each side")]
+    NotOneColumn {
+        /// How many there are.
+        columns: usize,
+    },
 }
 
 /// The range of bin widths and noise variances: squares of their roots and quotients by them stay normal in single precision.

@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::binning::Width;
 use super::bins::Bins;
 use super::bounds::Noise;
+use super::dcor::Dcor;
 use super::edge::{Edge, Profile};
+use super::ksg::Ksg;
+use super::mixed_ksg::MixedKsg;
 use super::params::{Conflict, Parameter, Parameters, Value};
 use super::weighted::WeightedBinning;
 
@@ -34,6 +37,14 @@ pub enum EstimatorSpec {
     },
     /// Binning again, with a number of bins instead of their width.
     Bins(Bins),
+    /// Kraskov, Stögbauer & Grassberger's first algorithm.
+    Ksg1(Ksg),
+    /// Their second algorithm.
+    Ksg2(Ksg),
+    /// Gao, Kannan, Oh & Viswanath's estimator for mixtures.
+    MixedKsg(MixedKsg),
+    /// Distance correlation.
+    Dcor(Dcor),
     /// EDGE: hashing with a bandwidth that follows the data.
     Edge(Edge),
     /// Binning with bins of the input that are carried through the network.
@@ -114,6 +125,38 @@ pub const METHODS: &[Method] = &[
         cohorts: true,
         files: Takes::Nothing,
     },
+    Method {
+        name: "ksg1",
+        meaning: "Kraskov, Stögbauer & Grassberger's nearest neighbours, algorithm 1, for continuous data",
+        default: EstimatorSpec::Ksg1(Ksg { k: 3, standardise: false, noise: None }),
+        range: None,
+        cohorts: true,
+        files: Takes::Sides,
+    },
+    Method {
+        name: "ksg2",
+        meaning: "their algorithm 2",
+        default: EstimatorSpec::Ksg2(Ksg { k: 3, standardise: false, noise: None }),
+        range: None,
+        cohorts: true,
+        files: Takes::Sides,
+    },
+    Method {
+        name: "mixed_ksg",
+        meaning: "Gao et al.'s nearest neighbours for continuous, discrete and mixed data",
+        default: EstimatorSpec::MixedKsg(MixedKsg { k: 5 }),
+        range: None,
+        cohorts: true,
+        files: Takes::Sides,
+    },
+    Method {
+        name: "dcor",
+        meaning: "distance correlation",
+        default: EstimatorSpec::Dcor(Dcor { unbiased: false }),
+        range: None,
+        cohorts: false,
+        files: Takes::Sides,
+    },
 ];
 
 /// What is asked of the parameters of a method, whichever struct they are; `wrap` makes the estimator of them again.
@@ -140,6 +183,10 @@ impl EstimatorSpec {
             Self::Bins(parameters) => visitor.visit(parameters, Self::Bins),
             Self::Edge(parameters) => visitor.visit(parameters, Self::Edge),
             Self::WeightedBinning(parameters) => visitor.visit(parameters, Self::WeightedBinning),
+            Self::Ksg1(parameters) => visitor.visit(parameters, Self::Ksg1),
+            Self::Ksg2(parameters) => visitor.visit(parameters, Self::Ksg2),
+            Self::MixedKsg(parameters) => visitor.visit(parameters, Self::MixedKsg),
+            Self::Dcor(parameters) => visitor.visit(parameters, Self::Dcor),
         }
     }
 
@@ -152,6 +199,10 @@ impl EstimatorSpec {
             Self::Lower { .. } => "lower",
             Self::Edge(_) => "edge",
             Self::WeightedBinning(_) => "weighted_binning",
+            Self::Ksg1(_) => "ksg1",
+            Self::Ksg2(_) => "ksg2",
+            Self::MixedKsg(_) => "mixed_ksg",
+            Self::Dcor(_) => "dcor",
         }
     }
 
@@ -161,6 +212,7 @@ impl EstimatorSpec {
         match self {
             Self::Binning { .. } | Self::Upper { .. } | Self::Lower { .. } | Self::Bins(_) => 1,
             Self::Edge(_) | Self::WeightedBinning(_) => 1,
+            Self::Ksg1(_) | Self::Ksg2(_) | Self::MixedKsg(_) | Self::Dcor(_) => 1,
         }
     }
 

@@ -24,6 +24,8 @@ pub enum Purpose {
     Subsample = 6,
     /// Shuffles of one side of a sample; the index is the draw.
     Permutation = 7,
+    /// Noise that breaks ties in a sample; the index is the column.
+    Noise = 16,
 }
 
 /// One stream of random numbers.

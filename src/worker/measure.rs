@@ -58,8 +58,8 @@ impl Ranges {
 #[derive(Default)]
 pub struct Space {
     activations: Activations,
-    /// Activations of edges.
-    edges: Activations,
+    /// Activations of the edges of each measure that carries them.
+    edges: Vec<Activations>,
     scratch: Scratch,
 }
 
@@ -136,6 +136,12 @@ impl<'a> Plan<'a> {
             let Some(classes) = classes else { continue };
             let examples = self.data.examples(split);
             self.network.activations(exec, parameters, examples, &mut space.activations);
+            space.edges.resize_with(self.measures.len(), Activations::default);
+            for ((measure, edges), out) in self.measures.iter().zip(&self.edges).zip(&mut space.edges) {
+                if let Some(edges) = edges.as_ref().filter(|_| measure.split == split) {
+                    self.network.activations(exec, parameters, edges, out);
+                }
+            }
             for (layer, values) in space.activations.layers().enumerate() {
                 let refuse = |estimator, source| MeasureError { estimator, layer, epoch, split, source };
                 let sample = Sample::new(values, classes).and_then(|sample| match self.wants_inputs {
@@ -146,19 +152,16 @@ impl<'a> Plan<'a> {
                 if let Some(range) = self.ranges.as_ref().and_then(|ranges| ranges.0[place].get(layer)) {
                     sample = sample.with_range(*range);
                 }
-                for ((measure, edges), rows) in self.measures.iter().zip(&self.edges).zip(&mut rows) {
+                for (index, (measure, rows)) in self.measures.iter().zip(&mut rows).enumerate() {
                     if measure.split != split {
                         continue;
                     }
                     let estimator = &measure.estimator;
-                    let information = match edges {
-                        None => estimator.information(&sample, exec, &mut space.scratch),
-                        Some(edges) => {
-                            self.network.activations(exec, parameters, edges, &mut space.edges);
-                            let carried = space.edges.layers().nth(layer).map_or(Ok(sample), |edges| sample.with_edges(edges));
-                            carried.and_then(|sample| estimator.information(&sample, exec, &mut space.scratch))
-                        }
+                    let carried = match self.edges[index] {
+                        Some(_) => space.edges[index].layers().nth(layer).map_or(Ok(sample), |edges| sample.with_edges(edges)),
+                        None => Ok(sample),
                     };
+                    let information = carried.and_then(|sample| estimator.information(&sample, exec, &mut space.scratch));
                     let Information { i_xt, i_ty } = information.map_err(|source| refuse(estimator.name(), source))?;
                     rows.push(MeasureRow { epoch, layer: layer as u32, i_xt, i_ty });
                 }

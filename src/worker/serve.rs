@@ -4,7 +4,7 @@
 //! as finished by the committing one, once its records are committed, so that one sync serves all tasks that ended meanwhile.
 
 use std::any::Any;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::data::Library;
 use super::execute::Executor;
 use super::orders::Orders;
 use super::provenance::{self, attempt};
@@ -46,7 +47,7 @@ pub fn serve(
     let reporter = Arc::new(Reporter { output: Mutex::new(Box::new(output)), pending: Mutex::default() });
     let told = Arc::clone(&reporter);
     let writer = store.writer(move |result| told.committed(result))?;
-    let mut executor = Executor { exec: identity.exec, store: &store, index: None, writer: &writer, data: HashMap::new() };
+    let mut executor = Executor { exec: identity.exec, store: &store, index: None, writer: &writer, data: Library::default() };
     let orders = Arc::new(Orders::default());
     let (waiting, told) = (Arc::clone(&orders), Arc::clone(&reporter));
     thread::spawn(move || {
