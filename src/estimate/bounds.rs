@@ -34,8 +34,9 @@
 
 use super::error::in_domain;
 use super::pairs::{Packed, Sums};
+use super::pairs_double::PackedDouble;
 use super::params::{POSITIVE, parameters};
-use super::{Classes, EstimateError, Estimator, Information, Sample, Scratch, pairs_double};
+use super::{Classes, EstimateError, Estimator, Information, Sample, Scratch};
 use crate::math::exec::Exec;
 use ndarray::ArrayView2;
 
@@ -102,18 +103,45 @@ impl Bound {
         if activations != labels {
             return Err(EstimateError::LengthMismatch { activations, labels });
         }
+        if activations == 0 {
+            return Err(EstimateError::Empty);
+        }
         if packed.units() == 0 {
             return Ok(Information::both(0.0, 0.0));
         }
         Ok(information(scratch.pairs.sums_of(packed, self.rate, exec), classes))
     }
 
-    /// Both informations of activations units × examples in double precision, all finite.
-    pub(super) fn of_double(&self, values: ArrayView2<'_, f64>, classes: &Classes, exec: Exec) -> Information {
-        if values.nrows() == 0 {
-            return Information::both(0.0, 0.0);
+    /// The same in double precision.
+    ///
+    /// # Errors
+    /// With another number of labels than examples.
+    pub fn of_packed_double(&self, packed: &PackedDouble, classes: &Classes, exec: Exec) -> Result<Information, EstimateError> {
+        let (activations, labels) = (packed.examples(), classes.examples());
+        if activations != labels {
+            return Err(EstimateError::LengthMismatch { activations, labels });
         }
-        information(&pairs_double::sums(values, classes, self.rate, exec), classes)
+        if activations == 0 {
+            return Err(EstimateError::Empty);
+        }
+        if packed.units() == 0 {
+            return Ok(Information::both(0.0, 0.0));
+        }
+        Ok(information(&packed.sums(self.rate, exec), classes))
+    }
+
+    /// Both informations of activations units × examples in double precision.
+    pub(super) fn of_double(
+        &self,
+        values: ArrayView2<'_, f64>,
+        classes: &Classes,
+        exec: Exec,
+    ) -> Result<Information, EstimateError> {
+        let mut packed = PackedDouble::new(values.nrows(), classes);
+        for (example, column) in values.columns().into_iter().enumerate() {
+            packed.set(example, column.iter().copied())?;
+        }
+        self.of_packed_double(&packed, classes, exec)
     }
 }
 

@@ -60,8 +60,8 @@ impl EstimatorSpec {
                 let unit = |unit: usize, to: &mut Vec<f64>| to.extend(values.row(unit));
                 bins.informations(Layer { units: values.nrows(), extent, unit }, classes, exec, scratch)
             }
-            Self::Upper { noise_variance } => Ok(Bound::upper(noise_variance)?.of_double(values, classes, exec)),
-            Self::Lower { noise_variance } => Ok(Bound::lower(noise_variance)?.of_double(values, classes, exec)),
+            Self::Upper { noise_variance } => Bound::upper(noise_variance)?.of_double(values, classes, exec),
+            Self::Lower { noise_variance } => Bound::lower(noise_variance)?.of_double(values, classes, exec),
             _ => Err(EstimateError::NotOfLayers { estimator: self.name() }),
         }
     }
@@ -130,6 +130,36 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    /// What must hold of any sample, to 1e-12.
+    #[test]
+    fn order_is_no_matter_and_bounds_hold() {
+        for seed in 0..40 {
+            let mut stream = Stream::new(seed, Purpose::Init, 1);
+            let (units, examples) = (stream.below(6) as usize, 1 + stream.below(120) as usize);
+            let scale = libm::exp10(f64::from(stream.below(6)) - 3.0);
+            let mut values = Array2::from_shape_simple_fn((units, examples), || (stream.normal() * 4.0).round() * scale);
+            if units > 1 {
+                values.row_mut(0).fill(0.3);
+            }
+            let labels: Vec<u32> = (0..examples).map(|_| stream.below(3)).collect();
+            let (mut order, mut of_units): (Vec<usize>, Vec<usize>) = ((0..examples).collect(), (0..units).collect());
+            stream.shuffle(&mut order);
+            stream.shuffle(&mut of_units);
+            let shuffled = values.select(ndarray::Axis(1), &order).select(ndarray::Axis(0), &of_units);
+            let relabelled: Vec<u32> = order.iter().map(|&example| labels[example]).collect();
+            let (most, class) = (libm::log2(examples as f64), Classes::new(&labels).entropy());
+            let specs = ["binning", "upper", "lower"].map(|name| EstimatorSpec::by_name(name).unwrap());
+            let [binning, upper, lower] = specs.map(|spec| {
+                let (one, other) = (of(spec, &values, &labels), of(spec, &shuffled, &relabelled));
+                assert!(one.iter().zip(other).all(|(a, b)| (a - b).abs() <= 1e-12), "{spec:?} {seed}: {one:?}, {other:?}");
+                assert!((0.0..=most + 1e-12).contains(&one[0]) && one[1] <= class + 1e-12, "{spec:?} {seed}: {one:?}");
+                assert!(examples > 1 && units > 0 || one == [0.0, 0.0], "{spec:?} {seed}: {one:?}");
+                one
+            });
+            assert!(lower[0] <= upper[0] + 1e-12 && binning[1] <= binning[0] + 1e-12 && binning[1] >= 0.0, "{seed}");
         }
     }
 

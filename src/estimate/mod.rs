@@ -3,11 +3,20 @@
 //! Everything here answers one question for one layer: how many bits of the input X, and how many of the class Y, does the
 //! activation T carry? T is a function of X, so I(X;T) is an entropy of T, and I(T;Y) = H(T) − Σ_y p(y) H(T|y).
 //!
-//! Reading order: [`sample`] (activations with their classes, checked once), [`spec`] (which estimator, with which parameters,
-//! with the help of
-//! [`params`]), [`pair`] (samples of two measured sides), [`binning`] and [`bins`] on top of `rows` (which rows of bins are equal), [`bounds`] (upper and lower) on top of `pairs` (the sums over
-//! all pairs, cut into work) and `tile` (their innermost loops), [`ksg`] and [`mixed_ksg`] on top of `neighbours` (what lies around each example). Each method's page tells formula, source, assumptions, cost, pitfalls and defaults. `reference` holds slow, plain
-//! twins, compiled for tests only.
+//! Reading order:
+//!
+//! * [`sample`]: a layer's activations with their classes, checked once; [`pair`]: samples of two measured sides, and answers about them,
+//! * [`spec`]: which estimator, with which parameters, with the help of [`params`],
+//! * [`binning`], [`bins`] and [`weighted`] on top of `rows` (which rows of bins are equal), with [`correction`] of their bias,
+//! * [`bounds`] (upper and lower) on top of `pairs` (the sums over all pairs, cut into work) and `tile` (their innermost loops),
+//! * `double`: binning and bounds of double precision, on top of `pairs_double`,
+//! * [`edge`]: hashing,
+//! * [`ksg`] and [`mixed_ksg`] on top of `neighbours` (what lies around each example),
+//! * [`dcor`]: distance correlation,
+//! * [`resample`]: standard errors, intervals and null distributions of any of them.
+//!
+//! Each method's page tells formula, source, assumptions, cost, pitfalls and defaults. `reference` holds slow, plain twins, compiled for
+//! tests only.
 //!
 //! ```
 //! use infoplane::estimate::{Classes, Estimator, EstimatorSpec, Sample, Scratch};
@@ -54,6 +63,7 @@ pub use double::Values;
 pub use error::EstimateError;
 pub use pair::{Estimate, Pair, Side, Unit, Warning};
 pub use pairs::Packed;
+pub use pairs_double::PackedDouble;
 pub use sample::{Classes, Sample};
 pub use spec::EstimatorSpec;
 

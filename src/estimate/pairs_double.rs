@@ -4,49 +4,105 @@
 //! reduction. Eight examples are a vector; the compiler turns the loops over eight into instructions of the set at hand. There is no
 //! fused multiply-add in them, so all sets give the same bits.
 
-use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use super::Classes;
 use super::pairs::Sums;
+use super::{Classes, EstimateError};
 use crate::math::exec::Exec;
 use crate::math::simd::{Kernel, Simd};
 
 /// Examples of a vector.
 const WIDTH: usize = 8;
-/// Rows at work together.
+/// Rows whose distances are kept in registers together.
 const ROWS: usize = 4;
+/// Rows that a block of columns meets while it is in the cache; the unit of parallel work.
+const STRIP: usize = 64;
 /// Exponents of two below this weigh nothing beside the 1 that every sum contains.
 const DEEPEST: f64 = 1020.0;
 
 type Lanes = [f64; WIDTH];
 
-/// For every example in the order of `Classes::by_class`, the sums of 2^(−rate·‖t_i − t_j‖²) over j. Values are units × examples.
-pub(super) fn sums(values: ArrayView2<'_, f64>, classes: &Classes, rate: f64, exec: Exec) -> Vec<Sums> {
-    let (units, order) = (values.nrows(), classes.by_class());
-    let blocks = order.len().div_ceil(WIDTH);
-    let mut columns = vec![[f64::INFINITY; WIDTH]; blocks * units];
-    let mut labels = vec![[-1.0; WIDTH]; blocks];
-    for (place, &example) in order.iter().enumerate() {
-        labels[place / WIDTH][place % WIDTH] = f64::from(classes.of()[example]);
-        for unit in 0..units {
-            columns[place / WIDTH * units + unit][place % WIDTH] = values[(unit, example)];
-        }
-    }
-    let mut sums = vec![Sums::default(); order.len()];
-    let run = |(chunk, sums): (usize, &mut [Sums])| {
-        let rows = chunk * ROWS;
-        exec.isa.dispatch(Rows { columns: &columns, labels: &labels, units, rate, rows, sums });
-    };
-    if exec.parallel {
-        sums.par_chunks_mut(ROWS).enumerate().for_each(run);
-    } else {
-        sums.chunks_mut(ROWS).enumerate().for_each(run);
-    }
-    sums
+/// A sample in double precision, laid out once: class by class, block by block, within a block unit by unit.
+#[derive(Debug)]
+pub struct PackedDouble {
+    units: usize,
+    /// Unit u of block b at b·units + u. Places behind the last example are infinitely far from everything.
+    columns: Vec<Lanes>,
+    /// Class of every place.
+    labels: Vec<Lanes>,
+    /// Where each example lies.
+    places: Vec<u32>,
 }
 
-/// A few rows against all columns.
+impl PackedDouble {
+    /// Room for activations of `units` units on the examples of `classes`, all of which are to be set.
+    #[must_use]
+    pub fn new(units: usize, classes: &Classes) -> Self {
+        let order = classes.by_class();
+        let blocks = order.len().div_ceil(WIDTH);
+        let mut labels = vec![[-1.0; WIDTH]; blocks];
+        let mut places = vec![0; order.len()];
+        for (place, &example) in order.iter().enumerate() {
+            labels[place / WIDTH][place % WIDTH] = f64::from(classes.of()[example]);
+            places[example] = place as u32;
+        }
+        Self { units, columns: vec![[f64::INFINITY; WIDTH]; blocks * units], labels, places }
+    }
+
+    /// Sets the activations of one example.
+    ///
+    /// # Errors
+    /// If there is no such example, or one of them is not finite.
+    pub fn set(&mut self, example: usize, values: impl Iterator<Item = f64>) -> Result<(), EstimateError> {
+        let Some(&place) = self.places.get(example) else {
+            return Err(EstimateError::LengthMismatch { activations: example + 1, labels: self.places.len() });
+        };
+        let (block, lane) = (place as usize / WIDTH, place as usize % WIDTH);
+        let block = &mut self.columns[block * self.units..(block + 1) * self.units];
+        for (unit, (to, value)) in block.iter_mut().zip(values).enumerate() {
+            if !value.is_finite() {
+                return Err(EstimateError::NotFinite { unit, example, value });
+            }
+            to[lane] = value;
+        }
+        Ok(())
+    }
+
+    /// Number of units.
+    #[must_use]
+    pub const fn units(&self) -> usize {
+        self.units
+    }
+
+    /// Number of examples.
+    #[must_use]
+    pub fn examples(&self) -> usize {
+        self.places.len()
+    }
+
+    /// For every example in the order of `Classes::by_class`, the sums of 2^(−rate·‖t_i − t_j‖²) over j.
+    pub(super) fn sums(&self, rate: f64, exec: Exec) -> Vec<Sums> {
+        let mut sums = vec![Sums::default(); self.examples()];
+        let run = |(chunk, sums): (usize, &mut [Sums])| {
+            exec.isa.dispatch(Rows {
+                columns: &self.columns,
+                labels: &self.labels,
+                units: self.units,
+                rate,
+                rows: chunk * ROWS,
+                sums,
+            });
+        };
+        if exec.parallel {
+            sums.par_chunks_mut(STRIP).enumerate().for_each(run);
+        } else {
+            sums.chunks_mut(STRIP).enumerate().for_each(run);
+        }
+        sums
+    }
+}
+
+/// A strip of rows against all columns.
 struct Rows<'a> {
     /// Unit u of block b at b·units + u.
     columns: &'a [Lanes],
@@ -64,33 +120,42 @@ impl Kernel for Rows<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         let last = self.rows + self.sums.len() - 1;
+        let groups = self.sums.len().div_ceil(ROWS);
         // Places behind the last row repeat it; their sums are not kept.
-        let places: [usize; ROWS] = std::array::from_fn(|r| (self.rows + r).min(last));
+        let place = |group: usize, r: usize| (self.rows + group * ROWS + r).min(last);
         let at = |place: usize, unit: usize| self.columns[place / WIDTH * self.units + unit][place % WIDTH];
-        let own = places.map(|place| self.labels[place / WIDTH][place % WIDTH]);
-        let rows: Vec<[f64; ROWS]> = (0..self.units).map(|unit| places.map(|place| at(place, unit))).collect();
-        let (mut same, mut other) = ([[0.0; WIDTH]; ROWS], [[0.0; WIDTH]; ROWS]);
+        let mut rows: Vec<[f64; ROWS]> = Vec::with_capacity(groups * self.units);
+        for group in 0..groups {
+            rows.extend((0..self.units).map(|unit| std::array::from_fn(|r| at(place(group, r), unit))));
+        }
+        let own: Vec<[f64; ROWS]> = (0..groups)
+            .map(|group| std::array::from_fn(|r| self.labels[place(group, r) / WIDTH][place(group, r) % WIDTH]))
+            .collect();
+        let mut totals = vec![[([0.0; WIDTH], [0.0; WIDTH]); ROWS]; groups];
         for (block, labels) in self.columns.chunks_exact(self.units).zip(self.labels) {
-            let mut squared = [[0.0; WIDTH]; ROWS];
-            for (column, row) in block.iter().zip(&rows) {
+            for ((rows, own), totals) in rows.chunks_exact(self.units).zip(&own).zip(&mut totals) {
+                let mut squared = [[0.0; WIDTH]; ROWS];
+                for (column, row) in block.iter().zip(rows) {
+                    for r in 0..ROWS {
+                        for l in 0..WIDTH {
+                            let difference = column[l] - row[r];
+                            squared[r][l] += difference * difference;
+                        }
+                    }
+                }
                 for r in 0..ROWS {
+                    let kernel = decay(&squared[r], self.rate);
+                    let (same, other) = &mut totals[r];
                     for l in 0..WIDTH {
-                        let difference = column[l] - row[r];
-                        squared[r][l] += difference * difference;
+                        let equal = labels[l] == own[r];
+                        same[l] += if equal { kernel[l] } else { 0.0 };
+                        other[l] += if equal { 0.0 } else { kernel[l] };
                     }
                 }
             }
-            for r in 0..ROWS {
-                let kernel = decay(&squared[r], self.rate);
-                for l in 0..WIDTH {
-                    let equal = labels[l] == own[r];
-                    same[r][l] += if equal { kernel[l] } else { 0.0 };
-                    other[r][l] += if equal { 0.0 } else { kernel[l] };
-                }
-            }
         }
-        for (r, sums) in self.sums.iter_mut().enumerate() {
-            *sums = Sums { same: same[r].iter().sum(), other: other[r].iter().sum() };
+        for (sums, (same, other)) in self.sums.iter_mut().zip(totals.iter().flatten()) {
+            *sums = Sums { same: same.iter().sum(), other: other.iter().sum() };
         }
     }
 }

@@ -190,3 +190,78 @@ fn edges_of(weighted: &WeightedBinning, examples: &Examples) -> Examples {
     }
     Examples { n: edges.len(), inputs: examples.inputs, labels: vec![0; edges.len()], rows: Vec::new(), columns }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estimate::bins::Bins;
+    use crate::train::spec::TrainingSpec;
+
+    /// Rows of some estimators on the test split, at each of some epochs with random weights.
+    fn rows(estimators: &[EstimatorSpec]) -> Vec<Vec<Vec<MeasureRow>>> {
+        let spec = TrainingSpec { architecture: vec![4, 3], ..TrainingSpec::default() };
+        let data = Dataset::load(spec.dataset, 0);
+        let network = Network::new(&spec, data.inputs(), data.n_classes);
+        let measure = |estimator: &EstimatorSpec| Measure { estimator: *estimator, split: Split::Test };
+        let measures: Vec<Measure> = estimators.iter().map(measure).collect();
+        let mut plan = Plan::new(&network, &data, &measures);
+        let snapshots: Vec<Vec<f32>> = (0..3)
+            .map(|seed| {
+                let scale = (seed + 1) as f32;
+                network.initial_parameters(seed, 0.1).into_iter().map(|p| p * scale).collect()
+            })
+            .collect();
+        let (mut space, mut ranges) = (Space::default(), Ranges::default());
+        if plan.wants_ranges() {
+            for parameters in &snapshots {
+                plan.widen(Exec::serial(), 0, parameters, &mut space, &mut ranges).unwrap();
+            }
+            plan = plan.with_ranges(ranges);
+        }
+        snapshots.iter().map(|parameters| plan.at(Exec::serial(), 0, parameters, &mut space).unwrap()).collect()
+    }
+
+    #[test]
+    fn bins_of_the_run_lie_over_the_range_of_all_epochs() {
+        let run = EstimatorSpec::Bins(Bins { bins: 9, range: Range::Run, ..Bins::default() });
+        let epoch = EstimatorSpec::Bins(Bins { bins: 9, range: Range::Epoch, ..Bins::default() });
+        let by_epoch = rows(&[run, epoch]);
+        // The last epoch has the largest weights: its range is the run's, or nearly; the first one is read more coarsely.
+        let first = |which: usize| by_epoch[0][which][0].i_xt.unwrap();
+        assert!(first(0) < first(1) - 0.1, "{} {}", first(0), first(1));
+        assert!(by_epoch.iter().flatten().flatten().all(|row| row.i_ty.unwrap() <= row.i_xt.unwrap() + 1e-12));
+    }
+
+    #[test]
+    fn weighted_bins_are_those_that_the_network_makes_of_the_inputs() {
+        let weighted = WeightedBinning { edges: 7 };
+        let got = rows(&[EstimatorSpec::WeightedBinning(weighted), EstimatorSpec::by_name("edge").unwrap()]);
+        // All by hand for the first hidden layer of the first snapshot.
+        let spec = TrainingSpec { architecture: vec![4, 3], ..TrainingSpec::default() };
+        let data = Dataset::load(spec.dataset, 0);
+        let network = Network::new(&spec, data.inputs(), data.n_classes);
+        let parameters = network.initial_parameters(0, 0.1);
+        let mut activations = Activations::default();
+        let examples = data.examples(Split::Test);
+        network.activations(Exec::serial(), &parameters, examples, &mut activations);
+        let layer = activations.layers().next().unwrap().to_owned();
+        let (layers, kernel, bias) =
+            (&network.layers, network.layers[0].kernel(&parameters), network.layers[0].bias(&parameters));
+        let mut states = std::collections::BTreeMap::<Vec<usize>, u32>::new();
+        for example in 0..examples.n {
+            let bins = (0..4).map(|unit| {
+                let into: f32 = (0..layers[0].n_in).map(|input| kernel[unit * layers[0].n_in + input]).sum();
+                let edge = |k: u32| libm::tanhf((f64::from(k) * 0.5 - 1.0) as f32 * into + bias[unit]);
+                (0..7).filter(|&k| edge(k) <= layer[(unit, example)]).count()
+            });
+            *states.entry(bins.collect()).or_default() += 1;
+        }
+        let n = f64::from(examples.n as u32);
+        let entropy: f64 = states.values().map(|&c| f64::from(c) / n * libm::log2(n / f64::from(c))).sum();
+        let value = got[0][0][0].i_xt.unwrap();
+        // An activation may lie on an edge to the last bit.
+        assert!((value - entropy).abs() < 0.02, "{value} {entropy}");
+        let edge = &got[0][1][0];
+        assert!(edge.i_xt.unwrap() > 0.5 && edge.i_ty.unwrap() > 0.0);
+    }
+}

@@ -128,7 +128,9 @@ impl Question {
                 widened = values.mapv(f64::from);
                 widened.t()
             }
-            X::Packed(_) => return Err(format!("{} does not read x laid out for the bounds", self.spec.name())),
+            X::Packed(_) | X::PackedDouble(_) => {
+                return Err(format!("{} does not read x laid out for the bounds", self.spec.name()));
+            }
         };
         Pair::new(x, side).and_then(|pair| self.spec.estimate(&pair, exec, scratch)).map_err(|e| e.to_string())
     }
@@ -138,20 +140,20 @@ impl Question {
             return Err(why.clone());
         }
         let classes = &sample.classes;
-        let values = match &sample.x {
-            X::Single(values) => Ok(Values::Single(values.view())),
-            X::Double(values) => Ok(Values::Double(values.view())),
-            X::Packed(packed) => Err(packed),
+        let of_values = |values: Values<'_>, scratch: &mut Scratch| match self.correction {
+            None => self.spec.of_layer(values, classes, exec, scratch),
+            Some(correction) => self.spec.corrected(values, classes, correction, exec, scratch),
         };
-        let information = match (values, self.correction) {
-            (Ok(values), None) => self.spec.of_layer(values, classes, exec, scratch),
-            (Ok(values), Some(correction)) => self.spec.corrected(values, classes, correction, exec, scratch),
-            (Err(packed), _) => match self.spec {
-                EstimatorSpec::Upper { noise_variance } => Bound::upper(noise_variance),
-                EstimatorSpec::Lower { noise_variance } => Bound::lower(noise_variance),
-                other => Err(EstimateError::NotOfLayers { estimator: other.name() }),
-            }
-            .and_then(|bound| bound.of_packed(packed, classes, exec, scratch)),
+        let bound = || match self.spec {
+            EstimatorSpec::Upper { noise_variance } => Bound::upper(noise_variance),
+            EstimatorSpec::Lower { noise_variance } => Bound::lower(noise_variance),
+            other => Err(EstimateError::NotOfLayers { estimator: other.name() }),
+        };
+        let information = match &sample.x {
+            X::Single(values) => of_values(Values::Single(values.view()), scratch),
+            X::Double(values) => of_values(Values::Double(values.view()), scratch),
+            X::Packed(packed) => bound().and_then(|bound| bound.of_packed(packed, classes, exec, scratch)),
+            X::PackedDouble(packed) => bound().and_then(|bound| bound.of_packed_double(packed, classes, exec)),
         };
         let information = information.map_err(|e| e.to_string())?;
         let (units, _) = sample.dims();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ndarray::{Array2, Axis};
 
 use crate::cli::sample_file::{SampleFile, Selection};
-use crate::estimate::{Classes, Packed};
+use crate::estimate::{Classes, Packed, PackedDouble};
 
 /// One side, units × examples, as exact as the file has it.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub enum X {
     Double(Array2<f64>),
     /// In single precision, laid out for the bounds: the only copy of a large file.
     Packed(Packed),
+    /// The same in double precision.
+    PackedDouble(PackedDouble),
 }
 
 /// The other side.
@@ -47,7 +49,8 @@ impl Sample {
         let x = match (x.is_single(), packed) {
             (true, true) => X::Packed(pack(&x, &classes)?),
             (true, false) => X::Single(columns(&x, |v| v as f32)?),
-            (false, _) => X::Double(columns(&x, |v| v)?),
+            (false, true) => X::PackedDouble(pack_double(&x, &classes)?),
+            (false, false) => X::Double(columns(&x, |v| v)?),
         };
         Ok(Self { x, y, classes })
     }
@@ -63,6 +66,7 @@ impl Sample {
             X::Single(values) => values.nrows(),
             X::Double(values) => values.nrows(),
             X::Packed(packed) => packed.units(),
+            X::PackedDouble(packed) => packed.units(),
         };
         (x, self.y.as_ref().map(|y| y.values.nrows()))
     }
@@ -80,10 +84,10 @@ impl Sample {
 
     fn gather(&self, of_x: &[usize], of_y: &[usize]) -> Self {
         let x = match &self.x {
-            X::Single(values) => X::Single(values.select(Axis(1), of_x)),
-            X::Double(values) => X::Double(values.select(Axis(1), of_x)),
+            X::Single(values) => X::Single(in_rows(values, of_x)),
+            X::Double(values) => X::Double(in_rows(values, of_x)),
             // Draws are never made of a sample that is laid out for one estimate.
-            X::Packed(_) => X::Double(Array2::zeros((0, of_x.len()))),
+            X::Packed(_) | X::PackedDouble(_) => X::Double(Array2::zeros((0, of_x.len()))),
         };
         let y = self.y.as_ref().map(|y| Y {
             values: y.values.select(Axis(1), of_y),
@@ -103,12 +107,17 @@ impl Sample {
             let row: Vec<u64> = match &self.x {
                 X::Single(values) => values.column(example).iter().map(|v| f64::from(v + 0.0).to_bits()).collect(),
                 X::Double(values) => values.column(example).iter().map(|v| (v + 0.0).to_bits()).collect(),
-                X::Packed(_) => return None,
+                X::Packed(_) | X::PackedDouble(_) => return None,
             };
             *count.entry(row).or_default() += 1;
         }
         Some(count.values().filter(|&&c| c > 1).sum())
     }
+}
+
+/// Columns of an array, each row side by side in memory.
+fn in_rows<T: Copy>(values: &Array2<T>, columns: &[usize]) -> Array2<T> {
+    Array2::from_shape_fn((values.nrows(), columns.len()), |(row, column)| values[(row, columns[column])])
 }
 
 /// Columns of a file as rows of an array.
@@ -128,6 +137,13 @@ fn columns<T: Copy + Default>(selection: &Selection, number: fn(f64) -> T) -> Re
 fn pack(selection: &Selection, classes: &Classes) -> Result<Packed, String> {
     let mut packed = Packed::new(selection.width(), classes);
     selection.rows(&mut |row, values| packed.set(row, values.iter().map(|&v| v as f32)).map_err(|e| e.to_string()))?;
+    Ok(packed)
+}
+
+/// The same in double precision.
+fn pack_double(selection: &Selection, classes: &Classes) -> Result<PackedDouble, String> {
+    let mut packed = PackedDouble::new(selection.width(), classes);
+    selection.rows(&mut |row, values| packed.set(row, values.iter().copied()).map_err(|e| e.to_string()))?;
     Ok(packed)
 }
 
