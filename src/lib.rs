@@ -18,7 +18,7 @@
 //! | [`cohort`] | TOML → checked cohort; errors with line, column, key | `train`, `estimate` (their checked types) |
 //! | [`grid`] | cohort → experiments → runs → tasks; ids, seeds; pure | `cohort`, `train`, `estimate` |
 //! | [`store`] | records, atomic commit, index, tables; knows Parquet | `grid`, `cohort`, `data`, `train`, `estimate` (their checked types) |
-//! | [`launch`] | where tasks run; no kernels | `grid` |
+//! | [`launch`] | where tasks run; no kernels | `grid`, `cohort` (its launcher settings), `store` (leases, small files) |
 //! | [`worker`] | executes one task: joins kernels to the store | `launch` (messages), `store`, `grid`, `data`, `train`, `estimate`, `math` |
 //! | [`aggregate`] | statistics over runs, tables of a cohort | `store`, `grid`, `cohort`, `train`, `estimate` |
 //! | [`query`] | what is known of runs; finding, comparing, carrying over | `store`, `grid`, `cohort`, `aggregate`, `train`, `estimate` |
