@@ -17,6 +17,7 @@ use super::machine;
 use super::print::print;
 use super::sample_file::SampleFile;
 use crate::cohort::errors::nearest;
+use crate::estimate::params::Domain;
 use crate::estimate::{self, EstimatorSpec};
 use crate::math::exec::Exec;
 
@@ -107,7 +108,11 @@ Estimators and their parameters:
         for parameter in method.default.parameters() {
             let default = defaults.iter().find(|(name, _)| *name == parameter.name);
             let default = default.map_or_else(String::new, |(_, value)| format!(" [{}]", value.text()));
-            text.push_str(&format!("                  {}: {}{default}\n", parameter.name, parameter.meaning));
+            let names = match parameter.domain {
+                Domain::Name(names) => format!(" ({})", names.join(", ")),
+                _ => String::new(),
+            };
+            text.push_str(&format!("                  {}: {}{names}{default}\n", parameter.name, parameter.meaning));
         }
     }
     text
