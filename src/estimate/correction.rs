@@ -101,7 +101,7 @@ mod tests {
             let within: f64 = classes.members().map(|m| m.len() as f64 / 64.0 * entropy(&count(m), m.len() as f64)).sum();
             let information = Information::both(h, h - within);
             let add = |to: &mut [f64; 2], i: Information| {
-                (to[0], to[1]) = (to[0] + i.i_xt.unwrap() / 200.0, to[1] + i.i_ty.unwrap() / 200.0)
+                (to[0], to[1]) = (to[0] + i.i_xt.unwrap() / 200.0, to[1] + i.i_ty.unwrap() / 200.0);
             };
             add(&mut plain, information);
             add(&mut miller, Correction::MillerMadow.correct(information, &states, 8, &classes));

@@ -10,9 +10,9 @@
 //! * [`binning`], [`bins`] and [`weighted`] on top of `rows` (which rows of bins are equal), with [`correction`] of their bias,
 //! * [`bounds`] (upper and lower) on top of `pairs` (the sums over all pairs, cut into work) and `tile` (their innermost loops),
 //! * `double`: binning and bounds of double precision, on top of `pairs_double`,
-//! * [`edge`]: hashing,
+//! * hashing: [`edge`],
 //! * [`ksg`] and [`mixed_ksg`] on top of `neighbours` (what lies around each example),
-//! * [`dcor`]: distance correlation,
+//! * distance correlation: [`dcor`],
 //! * [`resample`]: standard errors, intervals and null distributions of any of them.
 //!
 //! Each method's page tells formula, source, assumptions, cost, pitfalls and defaults. `reference` holds slow, plain twins, compiled for

@@ -195,12 +195,12 @@ fn edges_of(weighted: &WeightedBinning, examples: &Examples) -> Examples {
 mod tests {
     use super::*;
     use crate::estimate::bins::Bins;
-    use crate::train::spec::TrainingSpec;
+    use crate::train::spec::{DatasetName, TrainingSpec};
 
     /// Rows of some estimators on the test split, at each of some epochs with random weights.
     fn rows(estimators: &[EstimatorSpec]) -> Vec<Vec<Vec<MeasureRow>>> {
         let spec = TrainingSpec { architecture: vec![4, 3], ..TrainingSpec::default() };
-        let data = Dataset::load(spec.dataset, 0);
+        let data = Dataset::load(DatasetName::Harmonics, 0);
         let network = Network::new(&spec, data.inputs(), data.n_classes);
         let measure = |estimator: &EstimatorSpec| Measure { estimator: *estimator, split: Split::Test };
         let measures: Vec<Measure> = estimators.iter().map(measure).collect();
@@ -238,7 +238,7 @@ mod tests {
         let got = rows(&[EstimatorSpec::WeightedBinning(weighted), EstimatorSpec::by_name("edge").unwrap()]);
         // All by hand for the first hidden layer of the first snapshot.
         let spec = TrainingSpec { architecture: vec![4, 3], ..TrainingSpec::default() };
-        let data = Dataset::load(spec.dataset, 0);
+        let data = Dataset::load(DatasetName::Harmonics, 0);
         let network = Network::new(&spec, data.inputs(), data.n_classes);
         let parameters = network.initial_parameters(0, 0.1);
         let mut activations = Activations::default();

@@ -14,9 +14,7 @@ use zip::ZipArchive;
 use self::columns::{places, some_of};
 use super::exit::{Exit, Failure};
 use crate::store::tables::Numbers;
-
-/// Takes number and values of a row; an error ends the reading.
-pub type Sink<'a> = dyn FnMut(usize, &[f64]) -> Result<(), String> + 'a;
+pub use crate::store::tables::RowSink as Sink;
 
 /// Bytes read at once.
 const BUFFER: usize = 1 << 18;

@@ -18,7 +18,7 @@ use parquet::errors::ParquetError;
 use thiserror::Error;
 
 pub use csv::write_csv;
-pub use numbers::Numbers;
+pub use numbers::{Numbers, RowSink};
 pub use read::{AggregateRow, MetricsRow, Rows, read_aggregate, read_metrics};
 pub use rows::{RunKey, Statistics, Table, aggregate, gradients, measures, metrics, provenance, runs};
 pub use write::{ClosedTable, TableWriter, publish};

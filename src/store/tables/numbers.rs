@@ -19,6 +19,9 @@ use super::TableError;
 /// Rows of a batch.
 const BATCH: usize = 1024;
 
+/// Takes number and values of a row; an error ends the reading.
+pub type RowSink<'a> = dyn FnMut(usize, &[f64]) -> Result<(), String> + 'a;
+
 /// A Parquet file as a table of numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
@@ -64,7 +67,7 @@ impl Numbers {
     ///
     /// # Errors
     /// What the file, a column that is no number, a null, or `sink` says.
-    pub fn read(&self, columns: &[usize], sink: &mut dyn FnMut(usize, &[f64]) -> Result<(), String>) -> Result<(), String> {
+    pub fn read(&self, columns: &[usize], sink: &mut RowSink<'_>) -> Result<(), String> {
         let mut wanted: Vec<usize> = columns.to_vec();
         wanted.sort_unstable();
         wanted.dedup();
@@ -91,13 +94,11 @@ impl Numbers {
                 numbers(array).ok_or_else(|| format!("column `{name}` is of type {}; expected numbers", array.data_type()))
             };
             let arrays: Vec<Vec<f64>> = batch.columns().iter().zip(&wanted).map(numbers).collect::<Result<_, _>>()?;
-            for at in 0..batch.num_rows() {
-                for (value, &place) in row.iter_mut().zip(&places) {
-                    *value = arrays[place][at];
-                }
-                sink(next, &row)?;
+            (0..batch.num_rows()).try_for_each(|at| {
+                row.iter_mut().zip(&places).for_each(|(value, &place)| *value = arrays[place][at]);
                 next += 1;
-            }
+                sink(next - 1, &row)
+            })?;
         }
         Ok(())
     }
