@@ -19,6 +19,7 @@ mod export;
 mod figures;
 mod find;
 mod gc;
+mod gc_sweeps;
 mod import;
 mod interrupt;
 mod load;
@@ -42,6 +43,7 @@ mod status;
 mod studies;
 mod submit;
 mod summary;
+mod sweeps;
 mod warning;
 mod worker;
 
