@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod cell;
+pub mod mounts;
 pub mod processes;
 pub mod random;
 pub mod tables;
