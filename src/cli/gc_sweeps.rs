@@ -44,7 +44,8 @@ pub fn sweep_up(store: &Store, dry_run: bool) -> Result<Swept, Failure> {
             Ok(None) => is_old(dir).then_some("it was never submitted"),
             Ok(Some(sweep)) => match ask() {
                 Ok(known) if is_known(dir, &known) => None,
-                Ok(_) => (!live.iter().any(|notice| notice.cohort == sweep.cohort && notice.launcher == "sge")).then_some("its jobs are gone"),
+                Ok(_) => (!live.iter().any(|notice| notice.cohort == sweep.cohort && notice.launcher == "sge"))
+                    .then_some("its jobs are gone"),
                 Err(error) => {
                     found.notes.push(format!("whether sweep {} is under way is not known: {error}", dir.id()));
                     None

@@ -179,7 +179,7 @@ impl World {
 
     /// A person looks now and then, and runs again where the scheduler knows of nothing.
     fn person(&mut self) {
-        if self.records.ended || self.now % 60 != 0 {
+        if self.records.ended || !self.now.is_multiple_of(60) {
             return;
         }
         let forgets = self.trouble(6);
