@@ -5,7 +5,8 @@ use crate::grid::plan::Measure;
 use crate::math::exec::Exec;
 use crate::store::records::MeasureRow;
 use crate::train::data::Dataset;
-use crate::train::network::{Activations, Network};
+use crate::train::inference::Activations;
+use crate::train::network::Network;
 use crate::train::spec::Split;
 
 /// A measurement that cannot be taken.
