@@ -10,9 +10,9 @@ use super::exit::Failure;
 use super::load::{self, Loaded};
 use super::machine::{self, LauncherArguments};
 use super::progress::duration;
+use crate::grid::Grid;
 use crate::grid::plan::{Task, plan as plan_of};
 use crate::grid::predict::{Kinds, Model, Seconds, wall_seconds};
-use crate::grid::{Grid, Measure};
 use crate::math::exec::Exec;
 use crate::store::Index;
 use crate::store::records::AttemptStatus;
@@ -82,7 +82,7 @@ fn past(grid: &Grid, data: &str, index: &Index) -> Result<Vec<(Task, f64)>, Fail
     let part = Grid { n_runs: grid.n_runs.min(repeats), experiments, duplicates: vec![], cohort: String::new(), seed: grid.seed };
     let mut finished = Vec::new();
     for task in plan_of(&part, data, |_| false).tasks {
-        if !index.contains(task.training) || !task.measure.iter().all(|Measure { id, .. }| index.contains(*id)) {
+        if !index.contains(task.training) || !task.measure.iter().all(|measure| index.contains(measure.id(task.training))) {
             continue;
         }
         if let [attempt] = index.attempts(task.training)?.as_slice()

@@ -151,12 +151,12 @@ pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<Exit, Failure> {
 fn task(first: &RunRef<'_>, runs: &[RunRef<'_>]) -> Task {
     let mut measure: Vec<Measure> = Vec::new();
     for (estimator, split, id) in runs.iter().flat_map(RunRef::measurements) {
-        if measure.iter().all(|known| known.id != id) {
-            measure.push(Measure { id, estimator, split });
+        if measure.iter().all(|known| known.id(first.run.training) != id) {
+            measure.push(Measure { estimator, split });
         }
     }
-    let spec = first.experiment().settings.training.clone();
-    Task { training: first.run.training, spec, seed: first.run.seed, train: true, measure }
+    let spec = first.experiment().settings.training.clone().into();
+    Task { training: first.run.training, spec, seed: first.run.seed, train: true, measure: measure.into() }
 }
 
 /// What was compared, and how it went.
@@ -174,7 +174,7 @@ impl Comparison {
         let network = Network::new(&task.spec, data.inputs(), data.n_classes);
         let parameters: Vec<usize> = network.layers.iter().map(|layer| (layer.n_in + 1) * layer.n_out).collect();
         for record in computed {
-            let measure = task.measure.iter().find(|measure| measure.id == record.id());
+            let measure = task.measure.iter().find(|measure| measure.id(task.training) == record.id());
             let name = measure.map_or_else(
                 || "training".to_owned(),
                 |m| format!("{} {} on {}", m.estimator.name(), m.estimator.params(), m.split.name()),

@@ -202,8 +202,8 @@ pub const DEFINITIONS: &[Definition] = &[
     Definition {
         key: "estimator",
         kind: Kind::Name {
-            names: || EstimatorSpec::NAMES.to_vec(),
-            make: |name| EstimatorSpec::by_name(name).map(Setting::Estimator),
+            names: EstimatorSpec::cohort_names,
+            make: |name| EstimatorSpec::method(name).filter(|m| m.cohorts).map(|m| Setting::Estimator(m.default)),
         },
         default: "\"binning\"",
         meaning: "one estimator, the old form of estimators",
@@ -212,7 +212,7 @@ pub const DEFINITIONS: &[Definition] = &[
         key: "discretization_range",
         kind: Kind::Number { positive: true, make: Setting::DiscretizationRange },
         default: "0.07",
-        meaning: "parameter of estimator: bin_width of binning (default 0.07), noise_variance of upper and lower (default 0.001)",
+        meaning: "parameter of estimator: bin_width of binning (default 0.07), noise_variance of upper and lower (default 0.001); others have none",
     },
     Definition {
         key: "seed_offset",

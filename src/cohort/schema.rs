@@ -9,7 +9,8 @@ use super::definitions::{
 };
 use super::model::MAX_RUNS;
 use super::syntax::Node;
-use crate::estimate::spec::EstimatorSpec;
+use crate::estimate::params::{Domain, Parameter};
+use crate::estimate::spec::{EstimatorSpec, METHODS, Method};
 use crate::train::spec::Split;
 
 /// One key of a cohort file.
@@ -212,18 +213,33 @@ fn positive() -> Value {
 
 /// The forms of one item of `estimators`: a name, or a table of parameters for each name.
 fn estimators() -> Vec<Value> {
-    let params = |name: &&str| {
-        let defaults = EstimatorSpec::by_name(name).map(|estimator| estimator.params()).unwrap_or_default();
-        let defaults: Map<String, Value> = serde_json::from_str(&defaults).unwrap_or_default();
-        let param = |(key, default): (String, Value)| {
-            let mut schema = positive();
-            schema["default"] = default;
-            (key, schema)
+    let names = EstimatorSpec::cohort_names();
+    let params = |method: &Method| {
+        let defaults = method.default.values();
+        let param = |parameter: &Parameter| {
+            let mut schema = domain(parameter.domain);
+            schema["description"] = json!(parameter.meaning);
+            if let Some((_, default)) = defaults.iter().find(|(name, _)| *name == parameter.name) {
+                schema["default"] = default.json();
+            }
+            (parameter.name.to_owned(), schema)
         };
-        let params: Map<String, Value> = defaults.into_iter().map(param).collect();
-        json!({ "type": "object", "additionalProperties": false, "required": [name], "properties": { *name: object(params.into()) } })
+        let params: Map<String, Value> = method.default.parameters().into_iter().map(param).collect();
+        let name = method.name;
+        json!({ "type": "object", "additionalProperties": false, "required": [name], "properties": { name: object(params.into()) } })
     };
-    [json!({ "enum": EstimatorSpec::NAMES })].into_iter().chain(EstimatorSpec::NAMES.iter().map(params)).collect()
+    let methods = METHODS.iter().filter(|method| method.cohorts).map(params);
+    [json!({ "enum": names })].into_iter().chain(methods).collect()
+}
+
+/// What may stand as a parameter.
+fn domain(domain: Domain) -> Value {
+    match domain {
+        Domain::Number { min, max } => json!({ "type": "number", "minimum": min, "maximum": max }),
+        Domain::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Domain::Switch => json!({ "type": "boolean" }),
+        Domain::Name(names) => json!({ "enum": names }),
+    }
 }
 
 /// A TOML value as JSON.

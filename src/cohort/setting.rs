@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::settings::Settings;
+use crate::estimate::params::Value;
 use crate::estimate::spec::EstimatorSpec;
 use crate::train::spec::{Activation, DatasetName, Optimizer, Split};
 
@@ -37,7 +38,7 @@ pub enum Setting {
     Estimators(Vec<EstimatorSpec>),
     /// `estimator`, the old form: one estimator, with its default parameter.
     Estimator(EstimatorSpec),
-    /// `discretization_range`, the old form: the parameter of that estimator.
+    /// `discretization_range`, the old form: the parameter of that estimator; of no meaning for one that has no such parameter.
     DiscretizationRange(f64),
     /// `seed_offset`
     SeedOffset(u64),
@@ -108,7 +109,7 @@ impl Setting {
             Self::CalculateMiFor(v) => *v == settings.splits,
             Self::Estimators(v) => *v == settings.estimators,
             Self::Estimator(v) => only(settings).is_some_and(|e| e.name() == v.name()),
-            Self::DiscretizationRange(v) => only(settings).is_some_and(|e| range(&e) == *v),
+            Self::DiscretizationRange(v) => only(settings).is_some_and(|e| e.range() == Some(*v)),
             Self::SeedOffset(v) => *v == settings.seed_offset,
         }
     }
@@ -133,7 +134,7 @@ impl Setting {
             "calculate_mi_for" => Self::CalculateMiFor(settings.splits.clone()),
             "estimators" => Self::Estimators(settings.estimators.clone()),
             "estimator" => Self::Estimator(EstimatorSpec::by_name(only(settings)?.name())?),
-            "discretization_range" => Self::DiscretizationRange(range(&only(settings)?)),
+            "discretization_range" => Self::DiscretizationRange(only(settings)?.range()?),
             "seed_offset" => Self::SeedOffset(settings.seed_offset),
             _ => return None,
         })
@@ -178,7 +179,7 @@ impl Draft {
         if self.estimator.is_some() || self.range.is_some() {
             let default = EstimatorSpec::Binning { bin_width: EstimatorSpec::DEFAULT_BIN_WIDTH };
             let estimator = self.estimator.unwrap_or(default);
-            self.settings.estimators = vec![self.range.map_or(estimator, |range| with_range(estimator, range))];
+            self.settings.estimators = vec![self.range.map_or(estimator, |range| estimator.with_range(range))];
         }
         self.settings
     }
@@ -192,27 +193,19 @@ fn only(settings: &Settings) -> Option<EstimatorSpec> {
     }
 }
 
-/// The parameter that the old files call `discretization_range`.
-const fn range(estimator: &EstimatorSpec) -> f64 {
-    match estimator {
-        EstimatorSpec::Binning { bin_width } => *bin_width,
-        EstimatorSpec::Upper { noise_variance } | EstimatorSpec::Lower { noise_variance } => *noise_variance,
-    }
-}
-
-/// The estimator with that parameter set.
-const fn with_range(estimator: EstimatorSpec, range: f64) -> EstimatorSpec {
-    match estimator {
-        EstimatorSpec::Binning { .. } => EstimatorSpec::Binning { bin_width: range },
-        EstimatorSpec::Upper { .. } => EstimatorSpec::Upper { noise_variance: range },
-        EstimatorSpec::Lower { .. } => EstimatorSpec::Lower { noise_variance: range },
-    }
-}
-
-/// An estimator as labels show it: its name, its parameter where that is not the default.
+/// An estimator as labels show it: its name, and its parameters where they are not the default; the one of the old form without its key.
 fn estimator_text(estimator: &EstimatorSpec) -> String {
     let name = estimator.name();
-    if EstimatorSpec::by_name(name) == Some(*estimator) { name.to_owned() } else { format!("{name}({:?})", range(estimator)) }
+    let range = EstimatorSpec::method(name).and_then(|method| method.range);
+    let differing = estimator.differing();
+    let item = |&(key, value): &(&str, Value)| match Some(key) == range && differing.len() == 1 {
+        true => value.text(),
+        false => format!("{key}={}", value.text()),
+    };
+    match differing.as_slice() {
+        [] => name.to_owned(),
+        values => format!("{name}({})", values.iter().map(item).collect::<Vec<_>>().join(",")),
+    }
 }
 
 /// Items in brackets, without spaces.

@@ -70,6 +70,7 @@ pub fn measurement(spec: &TrainingSpec, recorded: usize, estimator: &EstimatorSp
     let layers = &widths(spec)[1..];
     let one = |units: f64| match estimator {
         EstimatorSpec::Binning { .. } => n * (6.0 + 0.4 * units),
+        EstimatorSpec::Bins(_) => n * (10.0 + 3.0 * units),
         EstimatorSpec::Upper { .. } | EstimatorSpec::Lower { .. } => n * n / 2.0 * (0.12 + 0.012 * units),
     };
     recorded as f64 * layers.iter().map(|&units| one(units)).sum::<f64>()

@@ -3,7 +3,9 @@
 //! Canonical text: `key=value` lines in key order; settings at their default are left out, so that a setting added later
 //! leaves older ids as they are. Changing a default therefore changes meaning and takes a new `TRAINING_VERSION`.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write as _};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,12 +15,42 @@ use crate::train::schedule::Schedule;
 use crate::train::spec::{Activation, Regularization, Split, TRAINING_VERSION, TrainingSpec};
 
 /// Id of a training or a measurement: the first 128 bits of a BLAKE3 hash, printed as 32 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Id(pub [u8; 16]);
+
+/// A map by ids. They are hashes already, so that none is hashed again: there are millions of them.
+pub type IdMap<V> = HashMap<Id, V, BuildHasherDefault<FirstBits>>;
+/// A set of ids, see [`IdMap`].
+pub type IdSet = HashSet<Id, BuildHasherDefault<FirstBits>>;
+
+/// Takes the first bits of an id for its hash.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FirstBits(u64);
+
+impl Hasher for FirstBits {
+    fn write(&mut self, bytes: &[u8]) {
+        // Nothing but ids comes here, and those as a number.
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, bits: u64) {
+        self.0 = bits;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl Hash for Id {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.first_bits());
+    }
+}
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.digits().collect::<String>())
+        self.digits().iter().try_for_each(|digit| f.write_char(char::from(*digit)))
     }
 }
 
@@ -29,19 +61,29 @@ impl fmt::Debug for Id {
 }
 
 impl Id {
+    /// The first 64 bits as a number: in the order of the ids.
+    #[must_use]
+    pub fn first_bits(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
     /// The hexadecimal digits.
-    fn digits(&self) -> impl Iterator<Item = char> {
-        self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+    fn digits(&self) -> [u8; 32] {
+        std::array::from_fn(|n| {
+            let byte = self.0[n / 2];
+            b"0123456789abcdef"[usize::from(if n % 2 == 0 { byte >> 4 } else { byte & 15 })]
+        })
     }
 
     /// Hash of a canonical text within a domain, so that equal texts of different kinds have different ids.
     fn of(domain: &str, text: &str) -> Self {
-        Self::of_text(&format!("{domain}\0{text}"))
+        Self::of_text(format!("{domain}\0{text}").as_bytes())
     }
 
     /// Hash of a domain and a canonical text, with a zero between them.
-    fn of_text(text: &str) -> Self {
-        let hash = blake3::hash(text.as_bytes());
+    fn of_text(text: &[u8]) -> Self {
+        let hash = blake3::hash(text);
         let mut id = [0; 16];
         id.copy_from_slice(&hash.as_bytes()[..16]);
         Self(id)
@@ -108,7 +150,7 @@ impl TrainingIds {
         text.push_str(&self.before);
         // Writing to a string cannot fail.
         let _ = write!(text, "{seed}\nversion={TRAINING_VERSION}\n");
-        Id::of_text(&text)
+        Id::of_text(text.as_bytes())
     }
 }
 
@@ -129,11 +171,18 @@ impl MeasurementIds {
     /// [`Id::measurement`] on this training.
     #[must_use]
     pub fn of(&self, training: Id) -> Id {
-        let mut text = String::with_capacity(self.after.len() + 64);
-        text.push_str("infoplane measurement\0training=");
-        text.extend(training.digits());
-        text.push_str(&self.after);
+        const BEFORE: &[u8] = b"infoplane measurement\0training=";
+        let mut text = Vec::with_capacity(BEFORE.len() + 32 + self.after.len());
+        text.extend_from_slice(BEFORE);
+        text.extend_from_slice(&training.digits());
+        text.extend_from_slice(self.after.as_bytes());
         Id::of_text(&text)
+    }
+
+    /// What tells the measurement from all others.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.after
     }
 }
 

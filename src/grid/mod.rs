@@ -1,10 +1,11 @@
 //! Cohort → experiments → runs → tasks; ids and seeds. Pure: no I/O, no clock.
 //!
-//! Reading order: `ids` (what a name means), `expand` (points of the grid), `plan` (what is still missing), `cost` (what that takes,
+//! Reading order: `ids` (what a name means), `expand` (points of the grid), `groups` (which of them share trainings), `plan` (what is still missing), `cost` (what that takes,
 //! roughly), `predict` (in seconds, from what is known).
 
 pub mod cost;
 pub mod expand;
+pub mod groups;
 pub mod ids;
 pub mod plan;
 pub mod predict;
@@ -63,9 +64,15 @@ impl Grid {
     #[must_use]
     pub fn run(&self, experiment: usize, repeat: u32, data: &str) -> Run {
         let settings = &self.experiments[experiment].settings;
-        // Both are below 2^53, so the sum cannot overflow.
-        let seed = ids::run_seed(self.seed + settings.seed_offset, repeat);
+        let seed = self.run_seed(settings, repeat);
         Run { experiment, repeat, seed, training: Id::training(&settings.training, seed, data) }
+    }
+
+    /// The seed of a repeat of an experiment of these settings.
+    #[must_use]
+    pub fn run_seed(&self, settings: &Settings, repeat: u32) -> u64 {
+        // Both are below 2^53, so the sum cannot overflow.
+        ids::run_seed(self.seed + settings.seed_offset, repeat)
     }
 }
 

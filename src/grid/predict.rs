@@ -45,7 +45,7 @@ impl Like {
             steps_per_epoch,
             epochs,
             schedule: Schedule { record_initial },
-        } = &task.spec;
+        } = &*task.spec;
         let mut hasher = DefaultHasher::new();
         (dataset, architecture, activation, optimizer.name(), batch_size, epochs, record_initial, task.train).hash(&mut hasher);
         let extras = [max_norm_weights.is_some(), regularization.dropout > 0.0];
@@ -182,8 +182,8 @@ mod tests {
 
     fn task(epochs: u32, activation: Activation, seed: u64) -> Task {
         let estimator = EstimatorSpec::Binning { bin_width: 0.07 };
-        let measure = vec![Measure { id: Id([0; 16]), estimator, split: Split::Full }];
-        let spec = TrainingSpec { activation, epochs, ..TrainingSpec::default() };
+        let measure = [Measure { estimator, split: Split::Full }].into();
+        let spec = TrainingSpec { activation, epochs, ..TrainingSpec::default() }.into();
         Task { training: Id([1; 16]), spec, seed, train: true, measure }
     }
 

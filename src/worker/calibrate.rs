@@ -83,10 +83,10 @@ mod tests {
         let exec = Exec { isa: Isa::best(), parallel: false };
         let of = |epochs, names: &[&str], train| {
             let id = Id([0; 16]);
-            let measure =
-                |name: &&str| EstimatorSpec::by_name(name).map(|estimator| Measure { id, estimator, split: Split::Test });
+            let measure = |name: &&str| EstimatorSpec::by_name(name).map(|estimator| Measure { estimator, split: Split::Test });
             let spec = TrainingSpec { epochs, ..TrainingSpec::default() };
-            let task = Task { training: id, spec, seed: 0, train, measure: names.iter().filter_map(measure).collect() };
+            let task =
+                Task { training: id, spec: spec.into(), seed: 0, train, measure: names.iter().filter_map(measure).collect() };
             task_seconds(&task, exec, Duration::from_millis(60)).expect("finite numbers")
         };
         assert_eq!(of(0, &[], true), 0.0);

@@ -197,7 +197,11 @@ impl Executor<'_> {
             by_measure.iter_mut().zip(epoch).for_each(|(all, rows)| all.extend(rows));
         }
         for (measure, rows) in task.measure.iter().zip(by_measure) {
-            self.writer.append(&Record::Measurement(Measurement { id: measure.id, training: task.training, rows }))?;
+            self.writer.append(&Record::Measurement(Measurement {
+                id: measure.id(task.training),
+                training: task.training,
+                rows,
+            }))?;
         }
         Ok(())
     }

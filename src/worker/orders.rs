@@ -53,7 +53,8 @@ mod tests {
     #[test]
     fn first_come_first_served_and_the_last_are_given_back() {
         let order = |ticket| {
-            let task = Task { training: Id([0; 16]), spec: TrainingSpec::default(), seed: 0, train: true, measure: vec![] };
+            let task =
+                Task { training: Id([0; 16]), spec: TrainingSpec::default().into(), seed: 0, train: true, measure: [].into() };
             Order { ticket, attempt: 1, task }
         };
         let orders = Orders::default();
