@@ -2,7 +2,7 @@
 //!
 //! Reading order: `settings` (what an experiment's settings are), `setting` and `definitions` (one setting, and the table of all),
 //! `model` (a checked cohort), `points` (which points it has); then how a file becomes one: `syntax` (text → tree), `values`
-//! (value → setting), `document` and `axes` (tree → cohort), `checks` (what only the whole file tells), `extends` and `flatten` (several
+//! and `rules` (value → setting), `document` and `axes` (tree → cohort), `checks` (what only the whole file tells), `extends` and `flatten` (several
 //! files as one), `errors`; `schema` tells people and editors what may stand where;
 //! `convert` makes cohort files from the configurations of the system before.
 //!
@@ -31,6 +31,7 @@ mod checks;
 mod document;
 mod extends;
 mod flatten;
+mod rules;
 mod syntax;
 mod values;
 

@@ -8,6 +8,7 @@ use super::definitions::{
     DEFINITIONS, Definition, Kind, MAX_LAYERS, MAX_NUMBER, MAX_PROCESSES, MAX_SEED, MAX_UNITS, MIN_POSITIVE,
 };
 use super::model::MAX_RUNS;
+use super::rules::{form_schema, or_off, table_schema};
 use super::syntax::Node;
 use crate::estimate::params::{Domain, Parameter};
 use crate::estimate::spec::{EstimatorSpec, METHODS, Method};
@@ -196,6 +197,10 @@ fn value(definition: &Definition) -> Value {
         Kind::Number { positive: true, .. } => positive(),
         Kind::Number { positive: false, .. } => json!({ "type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER }),
         Kind::Switch { .. } => json!({ "type": "boolean" }),
+        Kind::OrOff { number: true, .. } => or_off(positive()),
+        Kind::OrOff { number: false, max, .. } => or_off(json!({ "type": "integer", "minimum": 1, "maximum": max })),
+        Kind::Rule { forms, .. } => form_schema(&forms()),
+        Kind::Params { params, .. } => or_off(table_schema(&params())),
         Kind::Layers => {
             json!({ "type": "array", "maxItems": MAX_LAYERS, "items": { "type": "integer", "minimum": 1, "maximum": MAX_UNITS } })
         }
@@ -233,7 +238,7 @@ fn estimators() -> Vec<Value> {
 }
 
 /// What may stand as a parameter.
-fn domain(domain: Domain) -> Value {
+pub(super) fn domain(domain: Domain) -> Value {
     match domain {
         Domain::Number { min, max } => json!({ "type": "number", "minimum": min, "maximum": max }),
         Domain::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),

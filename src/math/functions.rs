@@ -192,7 +192,8 @@ mod tests {
 
     #[test]
     fn extremes_are_reached_and_nan_is_kept() {
-        let x = Block([f32::NAN, -1e30, -88.0, 1e30, 20.0, 0.0, f32::INFINITY, f32::NEG_INFINITY, 1., 1., 1., 1., 1., 1., 1., 1.]);
+        let x =
+            Block([f32::NAN, -1e30, -88.0, 1e30, 20.0, 0.0, f32::INFINITY, f32::NEG_INFINITY, 1., 1., 1., 1., 1., 1., 1., 1.]);
         for isa in Isa::available() {
             let of = |function| isa.dispatch(Apply(function, x)).0;
             for function in [Function::Exp, Function::ExpM1, Function::Sigmoid, Function::Softplus, Function::Tanh] {

@@ -77,16 +77,7 @@ impl Network {
 
     /// Activations from z where they are no functions of one value: unit by unit, since rows of the result lie apart.
     #[allow(clippy::too_many_arguments, reason = "two matrices of different strides")]
-    fn unfold(
-        &self,
-        exec: Exec,
-        layer: &Layer,
-        parameters: &[f32],
-        z: &[Block],
-        nb: usize,
-        y: &mut [Block],
-        stride: usize,
-    ) {
+    fn unfold(&self, exec: Exec, layer: &Layer, parameters: &[f32], z: &[Block], nb: usize, y: &mut [Block], stride: usize) {
         let slopes = &parameters[layer.slope_range()];
         let pieces = layer.rows / layer.n_out;
         for (u, (z, row)) in z.chunks(pieces * nb).zip(y.chunks_mut(stride)).enumerate() {

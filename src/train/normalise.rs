@@ -27,12 +27,7 @@ impl Units<'_> {
     /// One unit alone.
     #[must_use]
     pub fn unit(&self, u: usize) -> Self {
-        Self {
-            scale: &self.scale[u..=u],
-            shift: &self.shift[u..=u],
-            mean: &self.mean[u..=u],
-            variance: &self.variance[u..=u],
-        }
+        Self { scale: &self.scale[u..=u], shift: &self.shift[u..=u], mean: &self.mean[u..=u], variance: &self.variance[u..=u] }
     }
 }
 

@@ -91,9 +91,7 @@ fn update<R: Rule>(
         return exec.isa.dispatch(Update { rule, parameters, gradient, first, second });
     };
     let parts = parameters.par_chunks_mut(part).zip(gradient.par_chunks(part));
-    let run = |parameters, gradient, first, second| {
-        exec.isa.dispatch(Update { rule, parameters, gradient, first, second })
-    };
+    let run = |parameters, gradient, first, second| exec.isa.dispatch(Update { rule, parameters, gradient, first, second });
     // An empty vector has no parts to walk beside.
     match R::STATE {
         (false, false) => parts.map(|(p, g)| run(p, g, &mut [], &mut [])).reduce(|| true, |a, b| a && b),

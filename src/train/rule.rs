@@ -25,6 +25,8 @@ pub enum Domain {
     Fraction,
     /// A number above 0.
     Positive,
+    /// A number from 0 on.
+    Weight,
     /// A whole number ≥ 1.
     Count,
     /// A whole number of passes, 0 for all.
@@ -126,7 +128,7 @@ impl Optimizer {
         Self::ALL.iter().copied().find(|rule| rule.name() == name)
     }
 
-    /// Its name and the parameters that are not at their defaults, as in `adam beta_1=0.8`: what ids and labels are made of.
+    /// Its name and the parameters that are not at their defaults, as in `adam(beta_1=0.8)`: what ids and labels are made of.
     #[must_use]
     pub fn text(self) -> String {
         let defaults = Self::by_name(self.name()).map(Self::params).unwrap_or_default();
@@ -213,7 +215,7 @@ impl RateSchedule {
         Self::ALL.iter().copied().find(|schedule| schedule.name() == name)
     }
 
-    /// Its name and the parameters that are not at their defaults, as in `step every=10`: what ids and labels are made of.
+    /// Its name and the parameters that are not at their defaults, as in `step(every=10)`: what ids and labels are made of.
     #[must_use]
     pub fn text(self) -> String {
         let defaults = Self::by_name(self.name()).map(Self::params).unwrap_or_default();
@@ -261,10 +263,23 @@ fn power(mut base: f64, mut exponent: u32) -> f64 {
     product
 }
 
-/// A name and the parameters that are not at their defaults, as in `adam beta_1=0.8`.
+/// A name and the parameters that are not at their defaults, as in `adam(beta_1=0.8)`.
 fn text(name: &str, params: &[Param], defaults: &[Param]) -> String {
     let changed = params.iter().zip(defaults).filter(|(param, default)| param.value != default.value);
-    changed.fold(name.to_owned(), |text, (param, _)| format!("{text} {}={:?}", param.key, param.value))
+    let changed: Vec<_> = changed.map(|(param, _)| param.text()).collect();
+    if changed.is_empty() { name.to_owned() } else { format!("{name}({})", changed.join(",")) }
+}
+
+impl Param {
+    /// `key=value`
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self.domain {
+            Domain::Switch => format!("{}={}", self.key, self.value != 0.0),
+            Domain::Count | Domain::Passes => format!("{}={}", self.key, self.value),
+            _ => format!("{}={:?}", self.key, self.value),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::rule::{Domain, Param};
 pub use super::rule::{Optimizer, RateSchedule};
 use super::schedule::Schedule;
 
@@ -176,6 +177,17 @@ impl Initializer {
             Self::Orthogonal => "orthogonal",
         }
     }
+
+    /// The initialiser of that name; the family alone (`glorot`, `he`, `lecun`) stands for the form that is usual in it.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        match name {
+            "glorot" => Some(Self::GlorotUniform),
+            "he" => Some(Self::HeNormal),
+            "lecun" => Some(Self::LecunNormal),
+            _ => Self::ALL.iter().copied().find(|initializer| initializer.name() == name),
+        }
+    }
 }
 
 /// What is minimised, with the readout that belongs to it.
@@ -210,6 +222,32 @@ pub struct Regularization {
     pub l2: f64,
     /// Share of the outputs of every hidden layer that are dropped in training, below 1; those kept are scaled by 1/(1 − share).
     pub dropout: f64,
+}
+
+impl Regularization {
+    /// The parameters, in the order of the documentation.
+    #[must_use]
+    pub fn params(self) -> Vec<Param> {
+        vec![
+            Param { key: "l1", value: self.l1, domain: Domain::Weight },
+            Param { key: "l2", value: self.l2, domain: Domain::Weight },
+            Param { key: "dropout", value: self.dropout, domain: Domain::Share },
+        ]
+    }
+
+    /// With these values of its parameters, in the order of [`Regularization::params`]; a missing one is off.
+    #[must_use]
+    pub fn of(values: &[f64]) -> Self {
+        let value = |index: usize| values.get(index).copied().unwrap_or(0.0);
+        Self { l1: value(0), l2: value(1), dropout: value(2) }
+    }
+
+    /// What is on, as in `l2=0.001,dropout=0.2`; `false` where nothing is.
+    #[must_use]
+    pub fn text(self) -> String {
+        let on: Vec<_> = self.params().iter().filter(|param| param.value != 0.0).map(Param::text).collect();
+        if on.is_empty() { "false".to_owned() } else { on.join(",") }
+    }
 }
 
 /// A part of the data set on which information and metrics are measured.

@@ -199,8 +199,7 @@ fn sums8(v: [__m256; 8]) -> [f32; 8] {
     // Lanes l and l + 4 of two vectors, side by side.
     let halves = |a, b| _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b));
     // Lanes l and l + 2, then l and l + 1, within each half.
-    let quarters =
-        |a, b| _mm256_add_ps(_mm256_shuffle_ps::<0b01_00_01_00>(a, b), _mm256_shuffle_ps::<0b11_10_11_10>(a, b));
+    let quarters = |a, b| _mm256_add_ps(_mm256_shuffle_ps::<0b01_00_01_00>(a, b), _mm256_shuffle_ps::<0b11_10_11_10>(a, b));
     let eighths = |a, b| _mm256_add_ps(_mm256_shuffle_ps::<0b10_00_10_00>(a, b), _mm256_shuffle_ps::<0b11_01_11_01>(a, b));
     // The low half ends with vectors 0 to 3, the high one with 4 to 7.
     let first = quarters(halves(v[0], v[4]), halves(v[1], v[5]));

@@ -3,6 +3,7 @@
 
 mod differences;
 mod network;
+mod pytorch;
 mod step;
 
 pub use network::{Plain, activation, gradient, inputs, labels, loss, masks};

@@ -103,7 +103,13 @@ impl Plain<'_> {
         let slopes = &p[layer.slope_range()];
         let pieces = layer.rows / layer.n_out;
         let unit = |z: &[f64], u: usize| match self.network.activation {
-            Activation::Prelu => if z[u] > 0.0 { z[u] } else { slopes[u] * z[u] },
+            Activation::Prelu => {
+                if z[u] > 0.0 {
+                    z[u]
+                } else {
+                    slopes[u] * z[u]
+                }
+            }
             Activation::Maxout => z[u * pieces..(u + 1) * pieces].iter().copied().fold(f64::MIN, f64::max),
             other => activation(other, z[u]).0,
         };
