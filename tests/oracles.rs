@@ -2,6 +2,9 @@
 //!
 //! The folder is `$INFOPLANE_SHARED`, or `shared` beside the checkout. Without it the test says so and passes.
 
+#[path = "oracles/pairs.rs"]
+mod pairs;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -157,7 +157,7 @@ mod tests {
 
     fn trainings(text: &str) -> Vec<TrainingSpec> {
         let cohort = parse("f", &format!("name = 'n'\n{text}")).unwrap_or_else(|errors| panic!("{errors}"));
-        cohort.points().map(|point| point.settings.training).collect()
+        cohort.points().map(|point| TrainingSpec::clone(&point.settings.training)).collect()
     }
 
     #[test]

@@ -29,6 +29,12 @@ pub enum EstimateError {
     /// The examples of a unit do not lie side by side in memory.
     #[error("the examples of a unit are not contiguous in memory; expected an array units × examples in row-major order")]
     NotContiguous,
+    /// The method compares two measured sides; a layer alone is one.
+    #[error("{estimator} needs two measured sides, x and y")]
+    NotOfLayers {
+        /// The method.
+        estimator: &'static str,
+    },
     /// The method measures layers alone, or there are no classes on the other side.
     #[error("{estimator} is not for samples of two measured sides")]
     NotOfPairs {
@@ -46,6 +52,28 @@ pub enum EstimateError {
         low: f64,
         /// Largest value accepted.
         high: f64,
+    },
+    /// Neighbours are asked for that are not there.
+    #[error("{examples} examples, but k = {neighbours} neighbours of each; expected at least {} examples", .neighbours + 1)]
+    TooFew {
+        /// Examples of the sample.
+        examples: usize,
+        /// Neighbours asked for.
+        neighbours: usize,
+    },
+    /// A method that needs more examples.
+    #[error("the sample has {examples} examples; this method needs at least {least}")]
+    FewerThan {
+        /// Examples of the sample.
+        examples: usize,
+        /// Examples needed.
+        least: usize,
+    },
+    /// A method for one column a side has more or none.
+    #[error("{columns} columns; this method takes one on each side")]
+    NotOneColumn {
+        /// How many there are.
+        columns: usize,
     },
 }
 

@@ -6,7 +6,7 @@
 //! Reading order: [`sample`] (activations with their classes, checked once), [`spec`] (which estimator, with which parameters,
 //! with the help of
 //! [`params`]), [`pair`] (samples of two measured sides), [`binning`] and [`bins`] on top of `rows` (which rows of bins are equal), [`bounds`] (upper and lower) on top of `pairs` (the sums over
-//! all pairs, cut into work) and `tile` (their innermost loops). Each method's page tells formula, source, assumptions, cost, pitfalls and defaults. `reference` holds slow, plain
+//! all pairs, cut into work) and `tile` (their innermost loops), [`ksg`] and [`mixed_ksg`] on top of `neighbours` (what lies around each example). Each method's page tells formula, source, assumptions, cost, pitfalls and defaults. `reference` holds slow, plain
 //! twins, compiled for tests only.
 //!
 //! ```
@@ -26,7 +26,11 @@
 pub mod binning;
 pub mod bins;
 pub mod bounds;
+pub mod dcor;
 mod error;
+pub mod ksg;
+pub mod mixed_ksg;
+mod neighbours;
 pub mod pair;
 mod pairs;
 pub mod params;
@@ -91,6 +95,7 @@ pub struct Scratch {
     binning: binning::Buffers,
     bins: bins::Buffers,
     pairs: pairs::Buffers,
+    neighbours: neighbours::Buffers,
 }
 
 impl Estimator for EstimatorSpec {
@@ -100,6 +105,10 @@ impl Estimator for EstimatorSpec {
             Self::Upper { noise_variance } => bounds::Bound::upper(noise_variance)?.information(sample, exec, scratch),
             Self::Lower { noise_variance } => bounds::Bound::lower(noise_variance)?.information(sample, exec, scratch),
             Self::Bins(bins) => bins.information(sample, exec, scratch),
+            Self::Ksg1(ksg) => ksg.information(ksg::Algorithm::First, sample, exec, scratch),
+            Self::Ksg2(ksg) => ksg.information(ksg::Algorithm::Second, sample, exec, scratch),
+            Self::MixedKsg(ksg) => ksg.information(sample, exec, scratch),
+            Self::Dcor(_) => Err(EstimateError::NotOfLayers { estimator: self.name() }),
         }
     }
 }
@@ -108,9 +117,12 @@ impl PairEstimator for EstimatorSpec {
     fn estimate(&self, sample: &Pair<'_>, exec: Exec, scratch: &mut Scratch) -> Result<Estimate, EstimateError> {
         match *self {
             Self::Binning { .. } | Self::Upper { .. } | Self::Lower { .. } | Self::Bins(_) => {
-                let _ = (sample, exec, scratch);
                 Err(EstimateError::NotOfPairs { estimator: self.name() })
             }
+            Self::Ksg1(ksg) => ksg.estimate(ksg::Algorithm::First, sample, self.params(), exec, scratch),
+            Self::Ksg2(ksg) => ksg.estimate(ksg::Algorithm::Second, sample, self.params(), exec, scratch),
+            Self::MixedKsg(ksg) => ksg.estimate(sample, self.params(), exec, scratch),
+            Self::Dcor(dcor) => dcor.estimate(sample, self.params(), exec),
         }
     }
 }

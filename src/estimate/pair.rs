@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2, CowArray, Ix2};
 
 use super::{Classes, EstimateError};
 
@@ -40,6 +40,17 @@ impl<'a> Side<'a> {
         match self {
             Self::Values(values) => Some(*values),
             Self::Classes(_) => None,
+        }
+    }
+}
+
+/// A side as examples × dimensions; of classes their numbers, as one column.
+pub(super) fn side_values(side: Side<'_>) -> CowArray<'_, f64, Ix2> {
+    match side {
+        Side::Values(values) => values.into(),
+        Side::Classes(classes) => {
+            let of = classes.of();
+            Array2::from_shape_fn((of.len(), 1), |(example, _)| of[example].into()).into()
         }
     }
 }

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::binning::Width;
 use super::bins::Bins;
 use super::bounds::Noise;
+use super::dcor::Dcor;
+use super::ksg::Ksg;
+use super::mixed_ksg::MixedKsg;
 use super::params::{Conflict, Parameter, Parameters, Value};
 
 /// An estimator with its parameters, all within their domains. Append new variants at the end: messages number them.
@@ -32,6 +35,14 @@ pub enum EstimatorSpec {
     },
     /// Binning again, with a number of bins instead of their width.
     Bins(Bins),
+    /// Kraskov, Stögbauer & Grassberger's first algorithm.
+    Ksg1(Ksg),
+    /// Their second algorithm.
+    Ksg2(Ksg),
+    /// Gao, Kannan, Oh & Viswanath's estimator for mixtures.
+    MixedKsg(MixedKsg),
+    /// Distance correlation.
+    Dcor(Dcor),
 }
 
 /// A method as users see it.
@@ -77,6 +88,38 @@ pub const METHODS: &[Method] = &[
         cohorts: true,
         files: true,
     },
+    Method {
+        name: "ksg1",
+        meaning: "Kraskov, Stögbauer & Grassberger's nearest neighbours, algorithm 1, for continuous data",
+        default: EstimatorSpec::Ksg1(Ksg { k: 3, standardise: false, noise: None }),
+        range: None,
+        cohorts: true,
+        files: false,
+    },
+    Method {
+        name: "ksg2",
+        meaning: "their algorithm 2",
+        default: EstimatorSpec::Ksg2(Ksg { k: 3, standardise: false, noise: None }),
+        range: None,
+        cohorts: true,
+        files: false,
+    },
+    Method {
+        name: "mixed_ksg",
+        meaning: "Gao et al.'s nearest neighbours for continuous, discrete and mixed data",
+        default: EstimatorSpec::MixedKsg(MixedKsg { k: 5 }),
+        range: None,
+        cohorts: true,
+        files: false,
+    },
+    Method {
+        name: "dcor",
+        meaning: "distance correlation",
+        default: EstimatorSpec::Dcor(Dcor { unbiased: false }),
+        range: None,
+        cohorts: false,
+        files: false,
+    },
 ];
 
 /// What is asked of the parameters of a method, whichever struct they are; `wrap` makes the estimator of them again.
@@ -101,6 +144,10 @@ impl EstimatorSpec {
                 visitor.visit(Noise { noise_variance }, |p| Self::Lower { noise_variance: p.noise_variance })
             }
             Self::Bins(parameters) => visitor.visit(parameters, Self::Bins),
+            Self::Ksg1(parameters) => visitor.visit(parameters, Self::Ksg1),
+            Self::Ksg2(parameters) => visitor.visit(parameters, Self::Ksg2),
+            Self::MixedKsg(parameters) => visitor.visit(parameters, Self::MixedKsg),
+            Self::Dcor(parameters) => visitor.visit(parameters, Self::Dcor),
         }
     }
 
@@ -111,6 +158,10 @@ impl EstimatorSpec {
             Self::Binning { .. } | Self::Bins(_) => "binning",
             Self::Upper { .. } => "upper",
             Self::Lower { .. } => "lower",
+            Self::Ksg1(_) => "ksg1",
+            Self::Ksg2(_) => "ksg2",
+            Self::MixedKsg(_) => "mixed_ksg",
+            Self::Dcor(_) => "dcor",
         }
     }
 
@@ -119,6 +170,7 @@ impl EstimatorSpec {
     pub const fn version(&self) -> u32 {
         match self {
             Self::Binning { .. } | Self::Upper { .. } | Self::Lower { .. } | Self::Bins(_) => 1,
+            Self::Ksg1(_) | Self::Ksg2(_) | Self::MixedKsg(_) | Self::Dcor(_) => 1,
         }
     }
 

@@ -81,6 +81,7 @@ fn twin(spec: EstimatorSpec, values: ArrayView2<'_, f32>, labels: &[u32]) -> Inf
         EstimatorSpec::Upper { noise_variance } => reference::bound(values, labels, 2.0, noise_variance),
         EstimatorSpec::Lower { noise_variance } => reference::bound(values, labels, 8.0, noise_variance),
         EstimatorSpec::Bins(bins) => reference::bins(values, labels, bins),
+        other => panic!("{} has its twin elsewhere", other.name()),
     }
 }
 

@@ -20,6 +20,8 @@ pub enum Purpose {
     Sample = 10,
     /// What dropout leaves out; the index numbers batch, pass and layer.
     Dropout = 11,
+    /// Noise that breaks ties in a sample; the index is the column.
+    Noise = 16,
 }
 
 /// One stream of random numbers.

@@ -1,7 +1,7 @@
 //! Data sets, networks, optimizers and the training step. Pure: no I/O, no clock, no environment, no logging; data, seed, instruction
 //! set and threads are arguments.
 //!
-//! Reading order: `spec`, `rule` and `schedule` (what is trained, how weights change, what is recorded), `harmonics` and `data` (on what),
+//! Reading order: `spec`, `rule` and `schedule` (what is trained, how weights change, what is recorded), `source`, `harmonics` and `data` (on what),
 //! `network` and `init` (layout, initial weights), `dense`, `activation`, `prelu`, `maxout`, `normalise`, `dropout`, `readout` (the kernels),
 //! `hidden` and `step` (one layer, one batch), `inference` (a whole split), `optimizer` and `penalty` (from gradients to weights), `trainer`
 //! (a training).
@@ -25,6 +25,7 @@ pub mod readout;
 mod reference;
 pub mod rule;
 pub mod schedule;
+pub mod source;
 pub mod spec;
 pub mod step;
 pub mod trainer;

@@ -86,7 +86,7 @@ impl<'a> Trainer<'a> {
             penalty: Penalty::new(&network, spec.regularization),
             workspace: Workspace::new(&network, spec.regularization.dropout, batch),
             inference: Activations::default(),
-            order: Vec::with_capacity(data.examples(Split::Full).n),
+            order: Vec::with_capacity(data.examples(Split::Train).n.max(data.examples(Split::Test).n)),
             moments: (vec![0.0; trained], vec![0.0; trained]),
             passes: 0,
             spec,

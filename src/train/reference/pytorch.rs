@@ -61,7 +61,8 @@ fn two_hundred_steps_equal_those_of_pytorch() {
             training.step(rate, &x, &y, &[]);
         }
         let parameters = &training.state.parameters;
-        let averages = network.layers.iter().filter_map(|layer| layer.mean_range().map(|mean| mean.start..mean.end + layer.n_out));
+        let averages =
+            network.layers.iter().filter_map(|layer| layer.mean_range().map(|mean| mean.start..mean.end + layer.n_out));
         let averages: Vec<f64> = averages.flat_map(|range| parameters[range].to_vec()).collect();
         for (name, got) in [("trained", &parameters[..network.n_trained()]), ("averages", &averages[..])] {
             let want: Vec<f64> = case[name].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
