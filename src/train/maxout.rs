@@ -9,7 +9,7 @@ use crate::math::simd::{Block, Isa, Kernel, Simd};
 /// # Panics
 /// If z has no whole number of pieces a unit.
 pub fn forward(isa: Isa, z: &[Block], a: &mut [Block], nb: usize) {
-    assert!(nb > 0 && !a.is_empty() && z.len() % a.len() == 0 && a.len() % nb == 0);
+    assert!(nb > 0 && !a.is_empty() && z.len().is_multiple_of(a.len()) && a.len().is_multiple_of(nb));
     isa.dispatch(Forward { pieces: z.len() / a.len(), z, a, nb });
 }
 
@@ -18,7 +18,7 @@ pub fn forward(isa: Isa, z: &[Block], a: &mut [Block], nb: usize) {
 /// # Panics
 /// As [`forward`].
 pub fn backward(isa: Isa, z: &[Block], delta: &[Block], to: &mut [Block], nb: usize) {
-    assert!(nb > 0 && !delta.is_empty() && z.len() % delta.len() == 0 && to.len() == z.len());
+    assert!(nb > 0 && !delta.is_empty() && z.len().is_multiple_of(delta.len()) && to.len() == z.len());
     isa.dispatch(Backward { pieces: z.len() / delta.len(), z, delta, to, nb });
 }
 

@@ -1,7 +1,7 @@
 //! Steps in f64: optimizers, penalties, largest norms, moving averages.
 
 use super::network::Plain;
-use crate::train::network::Network;
+use crate::train::network::{Layer, Network};
 use crate::train::normalise::MOMENTUM;
 use crate::train::spec::{Optimizer, TrainingSpec};
 
@@ -70,7 +70,7 @@ impl<'a> Training<'a> {
         let plain = Plain { network: self.network, parameters: &self.state.parameters, masks, training: true };
         let (mut gradient, values) = (plain.gradient(x, labels), plain.forward(x));
         let regularization = self.spec.regularization;
-        for weight in self.network.layers.iter().flat_map(|layer| layer.kernel_range()) {
+        for weight in self.network.layers.iter().flat_map(Layer::kernel_range) {
             let w = self.state.parameters[weight];
             let sign = if w == 0.0 { 0.0 } else { w.signum() };
             gradient[weight] += regularization.l1 * sign + 2.0 * regularization.l2 * w;
