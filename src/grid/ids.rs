@@ -119,7 +119,7 @@ impl Id {
     /// meaning are one experiment. Never stored.
     #[must_use]
     pub fn meaning(settings: &Settings) -> Self {
-        let Settings { training, splits, estimators, data_dir, seed_offset } = settings;
+        let Settings { training, splits, estimators, tensorboard: _, data_dir, seed_offset } = settings;
         let mut measures: Vec<_> = estimators.iter().map(|e| format!("estimator={} {}\n", e.name(), e.params())).collect();
         measures.sort_unstable();
         let mut text = canonical(training);
@@ -214,7 +214,8 @@ fn canonical(spec: &TrainingSpec) -> String {
         batch_size,
         steps_per_epoch,
         epochs,
-        schedule: Schedule { record_initial },
+        schedule: Schedule { record_initial, epochs: recorded, keep_snapshots: _ },
+        early_stopping,
     } = spec;
     // Of no meaning without maxout.
     let pieces = if *activation == Activation::Maxout { *maxout_pieces } else { default.maxout_pieces };
@@ -229,6 +230,8 @@ fn canonical(spec: &TrainingSpec) -> String {
     put("architecture", &format_args!("{architecture:?}"), *architecture == default.architecture);
     put("batch_size", batch_size, *batch_size == default.batch_size);
     put("dropout", dropout, *dropout == 0.0);
+    let stopping = early_stopping.map(|rule| rule.text()).unwrap_or_default();
+    put("early_stopping", &stopping, early_stopping.is_none());
     put("epochs", epochs, *epochs == default.epochs);
     // −0 equals 0 and is left out, too; the engine computes the same with both.
     put("initial_bias", initial_bias, *initial_bias == default.initial_bias);
@@ -244,6 +247,7 @@ fn canonical(spec: &TrainingSpec) -> String {
     put("model", &model.name(), *model == default.model);
     put("optimizer", &optimizer.text(), *optimizer == default.optimizer);
     put("record_initial", record_initial, *record_initial == default.schedule.record_initial);
+    put("recorded_epochs", &recorded.text(), *recorded == default.schedule.epochs);
     put("split_seed", split_seed, *split_seed == default.split_seed);
     put("steps_per_epoch", &steps_per_epoch.unwrap_or_default(), steps_per_epoch.is_none());
     // Given test files are part of the content, and no share of it.
@@ -295,7 +299,7 @@ mod tests {
             learning_rate: 1e-3,
             batch_size: 16,
             epochs: 300,
-            schedule: Schedule { record_initial: true },
+            schedule: Schedule { record_initial: true, ..Schedule::default() },
             ..TrainingSpec::default()
         }
     }

@@ -1,10 +1,10 @@
 //! Data sets, networks, optimizers and the training step. Pure: no I/O, no clock, no environment, no logging; data, seed, instruction
 //! set and threads are arguments.
 //!
-//! Reading order: `spec`, `rule` and `schedule` (what is trained, how weights change, what is recorded), `source`, `harmonics` and `data` (on what),
-//! `network` and `init` (layout, initial weights), `dense`, `activation`, `prelu`, `maxout`, `normalise`, `dropout`, `readout` (the kernels),
-//! `hidden` and `step` (one layer, one batch), `inference` (a whole split), `optimizer` and `penalty` (from gradients to weights), `trainer`
-//! (a training).
+//! Reading order: `spec`, `rule`, `schedule` and `stopping` (what is trained, how weights change, what is recorded, when it ends), `source`,
+//! `harmonics` and `data` (on what), `network` and `init` (layout, initial weights), `dense`, `activation`, `prelu`, `maxout`, `normalise`,
+//! `dropout`, `readout` (the kernels), `hidden` and `step` (one layer, one batch), `inference` (a whole split), `optimizer` and `penalty` (from
+//! gradients to weights), `trainer` (a training).
 
 pub mod activation;
 pub mod data;
@@ -28,4 +28,5 @@ pub mod schedule;
 pub mod source;
 pub mod spec;
 pub mod step;
+pub mod stopping;
 pub mod trainer;

@@ -9,6 +9,7 @@ use super::rule::{Domain, Param};
 pub use super::rule::{Optimizer, RateSchedule};
 use super::schedule::Schedule;
 use super::source::DataSpec;
+use super::stopping::EarlyStopping;
 
 /// Version of the training semantics. Part of every training's id: raise it when the same settings would give other weights.
 pub const TRAINING_VERSION: u32 = 1;
@@ -332,6 +333,8 @@ pub struct TrainingSpec {
     pub epochs: u32,
     /// At which epochs the network is recorded.
     pub schedule: Schedule,
+    /// When it ends before the last pass.
+    pub early_stopping: Option<EarlyStopping>,
 }
 
 impl Default for TrainingSpec {
@@ -356,6 +359,7 @@ impl Default for TrainingSpec {
             steps_per_epoch: None,
             epochs: 8000,
             schedule: Schedule::default(),
+            early_stopping: None,
         }
     }
 }

@@ -10,6 +10,7 @@ use super::optimizer::State;
 use super::penalty::{Penalty, limit_norms};
 use super::spec::{Split, TrainingSpec};
 use super::step::{Batch, Workspace};
+use super::stopping::Watch;
 use crate::math::exec::Exec;
 use crate::math::rng::{Purpose, Stream};
 use crate::math::simd::{Block, blocks, flat, flat_mut};
@@ -69,6 +70,8 @@ pub struct Trainer<'a> {
     /// Welford's running mean and sum of squared deviations, one a parameter.
     moments: (Vec<f64>, Vec<f64>),
     passes: u32,
+    /// What early stopping remembers.
+    watch: Watch,
 }
 
 impl<'a> Trainer<'a> {
@@ -89,6 +92,7 @@ impl<'a> Trainer<'a> {
             order: Vec::with_capacity(data.examples(Split::Train).n.max(data.examples(Split::Test).n)),
             moments: (vec![0.0; trained], vec![0.0; trained]),
             passes: 0,
+            watch: Watch::default(),
             spec,
             data,
             exec,
@@ -169,6 +173,16 @@ impl<'a> Trainer<'a> {
         let batch = Batch { examples, members, place };
         self.workspace.gradient(self.exec, &self.network, parameters, &batch, gradient);
         self.penalty.add(self.exec.isa, &self.parameters, &mut self.gradient);
+    }
+
+    /// Whether early stopping ends the training here. To be asked once after every pass, since it counts them.
+    ///
+    /// # Errors
+    /// [`Diverged`] if the loss is not finite.
+    pub fn stops(&mut self) -> Result<bool, Diverged> {
+        let Some(rule) = &self.spec.early_stopping else { return Ok(false) };
+        let metrics = self.metrics(rule.monitor.split())?;
+        Ok(self.watch.stops(rule, rule.monitor.of(metrics.loss, metrics.accuracy)))
     }
 
     /// Loss and accuracy on a split, in inference mode.

@@ -16,8 +16,6 @@ use crate::train::network::Network;
 use crate::train::spec::Split;
 use crate::train::trainer::{Diverged, Trainer};
 
-/// Snapshots of a training are kept up to this size, in bytes.
-const KEEP_SNAPSHOTS: usize = 16 << 20;
 /// Splits on which metrics and gradients are recorded.
 const RECORDED_SPLITS: [Split; 2] = [Split::Train, Split::Test];
 
@@ -128,18 +126,24 @@ impl Executor<'_> {
         progress: &mut dyn FnMut(f64),
     ) -> Result<Option<(Vec<i64>, Snapshots)>, TaskError> {
         let spec = &task.spec;
-        let epochs = spec.schedule.recorded(spec.epochs);
+        let planned = spec.schedule.count(spec.epochs);
         let mut trainer = Trainer::new(spec, data, task.seed, self.exec);
-        let keep = size_of_val(trainer.parameters()) * epochs.len() <= KEEP_SNAPSHOTS;
+        let keep =
+            size_of_val(trainer.parameters()) * planned <= usize::try_from(spec.schedule.keep_snapshots).unwrap_or(usize::MAX);
         let network = trainer.network().clone();
         let plan = Plan::new(&network, data, if keep { &[] } else { &task.measure });
         let mut recorder = Recorder::default();
         let (mut space, mut rows): (Space, Vec<Rows>) = (Space::default(), Vec::new());
+        let mut epochs = Vec::with_capacity(planned);
         for epoch in -1..i64::from(spec.epochs) {
+            let mut stops = false;
             if epoch >= 0 {
                 trainer.pass()?;
+                stops = trainer.stops()?;
             }
-            if spec.schedule.records(epoch, spec.epochs) {
+            // Where it stops early is its last epoch.
+            if stops || spec.schedule.records(epoch, spec.epochs) {
+                epochs.push(epoch);
                 recorder.record(&mut trainer, epoch)?;
                 if keep {
                     recorder.snapshots.parameters.push(trainer.parameters().to_vec());
@@ -147,6 +151,9 @@ impl Executor<'_> {
                     rows.push(plan.at(self.exec, epoch, trainer.parameters(), &mut space)?);
                 }
                 progress((epoch + 1) as f64 / f64::from(spec.epochs.max(1)));
+            }
+            if stops {
+                break;
             }
         }
         let snapshots = recorder.snapshots.clone();
