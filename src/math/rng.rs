@@ -20,6 +20,14 @@ pub enum Purpose {
     Sample = 10,
     /// What dropout leaves out; the index numbers batch, pass and layer.
     Dropout = 11,
+    /// Hash projections and probes of the estimator EDGE; the index is the member or the column.
+    Edge = 4,
+    /// Bootstraps of a sample; the index is the draw.
+    Bootstrap = 5,
+    /// Parts of a sample; the index is the draw.
+    Subsample = 6,
+    /// Shuffles of one side of a sample; the index is the draw.
+    Permutation = 7,
     /// Noise that breaks ties in a sample; the index is the column.
     Noise = 16,
 }
