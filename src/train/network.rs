@@ -1,5 +1,6 @@
 //! A dense feedforward network: its layout in one flat parameter vector, and its initial weights.
 
+pub use super::inference::Activations;
 use super::init;
 use super::spec::{Activation, Initializer, Loss, Model, TrainingSpec};
 use crate::math::rng::{Purpose, Stream};
