@@ -229,7 +229,14 @@ fn worker_arguments(out: &Path, threads: u32, arguments: &LauncherArguments) -> 
     let mut store = OsString::from("--out=");
     store.push(out);
     let launcher = arguments.launcher.name();
-    vec!["worker".into(), store, format!("--threads={threads}").into(), format!("--launcher={launcher}").into()]
+    let checkpoints = format!("--checkpoint-every={}", arguments.checkpoint_every.as_secs_f64());
+    vec![
+        "worker".into(),
+        store,
+        format!("--threads={threads}").into(),
+        format!("--launcher={launcher}").into(),
+        checkpoints.into(),
+    ]
 }
 
 /// Makes the tables and figures from what is committed.
@@ -304,7 +311,7 @@ impl Observer for Desk<'_> {
                 self.presence.ended(training);
                 self.started.remove(&task);
             }
-            News::Progress(_) => {}
+            News::Progress(_) | News::Continued(_) => {}
         }
     }
 

@@ -25,7 +25,8 @@ use crate::store::records::{Attempt, AttemptStatus, Record};
 use crate::store::{Index, StoreError};
 use crate::train::data::Dataset;
 use crate::train::network::Network;
-use crate::worker::execute::{Executor, Keep, TaskError};
+use crate::worker::control::Undisturbed;
+use crate::worker::execute::{Executor, KEEP_SNAPSHOTS, Keep, TaskError};
 use crate::worker::serve::chain;
 
 /// Differences told one by one; `--json` has all.
@@ -89,6 +90,10 @@ impl Keep for Memory {
         self.0.borrow_mut().push(record.clone());
         Ok(())
     }
+
+    fn settle(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<Exit, Failure> {
@@ -107,8 +112,16 @@ pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<Exit, Failure> {
     }
     let exec = Exec { isa: machine::isa()?, parallel: rayon::current_num_threads() > 1 };
     let (start, memory) = (Instant::now(), Memory::default());
-    let mut executor = Executor { exec, store: &open.store, index: None, writer: &memory, data: HashMap::new() };
-    let computed = executor.execute(&task, &mut |_| ());
+    let mut executor = Executor {
+        exec,
+        store: &open.store,
+        index: None,
+        writer: &memory,
+        checkpoints: None,
+        keep_snapshots: KEEP_SNAPSHOTS,
+        data: HashMap::new(),
+    };
+    let computed = executor.execute(&task, &mut Undisturbed);
     let seconds = start.elapsed().as_secs_f64();
     let mut comparison = Comparison::default();
     match &computed {

@@ -5,6 +5,7 @@
 //! weights, inference), `dense`, `activation`, `readout` (the kernels), `step` (one batch), `optimizer`, `trainer` (a training).
 
 pub mod activation;
+pub mod checkpoint;
 pub mod data;
 pub mod dense;
 pub mod harmonics;

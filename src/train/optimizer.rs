@@ -1,5 +1,7 @@
 //! Optimizers: from a gradient to new parameters, over one flat vector.
 
+use serde::{Deserialize, Serialize};
+
 use super::spec::Optimizer;
 use crate::math::simd::{Block, Isa, Kernel, Simd};
 
@@ -10,8 +12,9 @@ pub const BETA2: f64 = 0.999;
 /// Adam's ε, added outside the bias correction (TensorFlow's form).
 pub const EPSILON: f64 = 1e-8;
 
-/// An optimizer's state for one parameter vector.
-#[derive(Clone, Debug)]
+/// An optimizer's state for one parameter vector. Checkpoints hold it as it is: append variants at the end, and see [`super::checkpoint`]
+/// before changing the fields of one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum State {
     /// SGD has none.
     Sgd,
@@ -33,6 +36,15 @@ impl State {
         match optimizer {
             Optimizer::Sgd => Self::Sgd,
             Optimizer::Adam => Self::Adam { m: vec![Block::default(); n], v: vec![Block::default(); n], powers: (1.0, 1.0) },
+        }
+    }
+
+    /// Whether this is a state of `optimizer` for a vector of `n` blocks.
+    #[must_use]
+    pub fn fits(&self, optimizer: Optimizer, n: usize) -> bool {
+        match self {
+            Self::Sgd => optimizer == Optimizer::Sgd,
+            Self::Adam { m, v, powers: _ } => optimizer == Optimizer::Adam && m.len() == n && v.len() == n,
         }
     }
 

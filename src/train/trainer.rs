@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::checkpoint::Checkpoint;
 use super::data::Dataset;
 use super::network::{Activations, Network};
 use super::optimizer::State;
@@ -91,6 +92,39 @@ impl<'a> Trainer<'a> {
             network,
             parameters,
         }
+    }
+
+    /// All that a training between two passes is and that settings, seed and data do not tell.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        // Every field is either kept or made anew from the settings; whoever adds one must say here which.
+        let Self {
+            spec: _,
+            data: _,
+            exec: _,
+            seed: _,
+            network: _,
+            gradient: _,
+            workspace: _,
+            inference: _,
+            order: _,
+            moments: _,
+            parameters,
+            state,
+            passes,
+        } = self;
+        Checkpoint { passes: *passes, parameters: parameters.clone(), state: state.clone() }
+    }
+
+    /// The training that [`Trainer::checkpoint`] was taken of: it goes on to the bit as if it had never stopped. `None` if the checkpoint
+    /// is none of these settings.
+    #[must_use]
+    pub fn restore(spec: &'a TrainingSpec, data: &'a Dataset, seed: u64, exec: Exec, checkpoint: Checkpoint) -> Option<Self> {
+        let Checkpoint { passes, parameters, state } = checkpoint;
+        let new = Self::new(spec, data, seed, exec);
+        let n = new.parameters.len();
+        let fits = passes <= spec.epochs && parameters.len() == n && state.fits(spec.optimizer, n);
+        fits.then(|| Self { passes, parameters, state, ..new })
     }
 
     /// The network's architecture.

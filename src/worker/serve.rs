@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::execute::Executor;
+use super::control::{Control, Pace, Step};
+use super::execute::{Executor, KEEP_SNAPSHOTS, TaskError};
 use super::orders::Orders;
 use super::provenance::{self, attempt};
 use crate::launch::wire::{self, Order, Outcome, Report, Request};
@@ -29,6 +30,8 @@ pub struct Identity<'a> {
     pub exec: Exec,
     /// Name of the launcher that started it.
     pub launcher: &'a str,
+    /// Time between two checkpoints of a training.
+    pub checkpoint_every: Duration,
 }
 
 /// Serves orders from `input` on the store at `root`; reports go to `output`. The process ends when `input` does. Returns only after a
@@ -46,7 +49,15 @@ pub fn serve(
     let reporter = Arc::new(Reporter { output: Mutex::new(Box::new(output)), pending: Mutex::default() });
     let told = Arc::clone(&reporter);
     let writer = store.writer(move |result| told.committed(result))?;
-    let mut executor = Executor { exec: identity.exec, store: &store, index: None, writer: &writer, data: HashMap::new() };
+    let mut executor = Executor {
+        exec: identity.exec,
+        store: &store,
+        index: None,
+        writer: &writer,
+        checkpoints: Some(store.checkpoints()),
+        keep_snapshots: KEEP_SNAPSHOTS,
+        data: HashMap::new(),
+    };
     let orders = Arc::new(Orders::default());
     let (waiting, told) = (Arc::clone(&orders), Arc::clone(&reporter));
     thread::spawn(move || {
@@ -81,24 +92,53 @@ fn one(
     order: &Order,
     (reporter, panics): (&Reporter, &Panics),
 ) -> Result<(), String> {
-    let (started, mut last) = (provenance::now(), Instant::now());
-    let mut progress = |share: f64| {
-        if last.elapsed() >= REPORT_EVERY {
-            last = Instant::now();
-            reporter.send(vec![Report::Progress { ticket: order.ticket, share: share as f32 }]);
-        }
-    };
-    let result = catch_unwind(AssertUnwindSafe(|| executor.execute(&order.task, &mut progress)));
+    let started = provenance::now();
+    let mut watch =
+        Watch { reporter, ticket: order.ticket, pace: Pace::new(identity.checkpoint_every), reported: Instant::now() };
+    let result = catch_unwind(AssertUnwindSafe(|| executor.execute(&order.task, &mut watch)));
     let (status, error) = match result {
         Ok(Ok(())) => (AttemptStatus::Ok, None),
+        Ok(Err(error @ TaskError::Stopped { .. })) => return Err(chain(&error)),
         Ok(Err(error)) if error.is_of_the_store() => return Err(chain(&error)),
         Ok(Err(error)) => (AttemptStatus::Failed, Some(chain(&error))),
         Err(payload) => (AttemptStatus::Failed, Some(panics.take(&*payload))),
     };
+    if status == AttemptStatus::Failed {
+        executor.forget(&order.task);
+    }
     let note =
         attempt(order.task.training, order.attempt, started, identity.launcher, identity.exec.isa.name(), status, error.clone());
     let outcome = error.map_or(Outcome::Ok, |error| Outcome::Failed { error });
     reporter.end(writer, &Record::Attempt(note), order.ticket, outcome).map_err(|error| chain(&error))
+}
+
+/// Watches over one task: tells how far it is, and when it is time for a checkpoint.
+struct Watch<'a> {
+    reporter: &'a Reporter,
+    ticket: u64,
+    pace: Pace,
+    reported: Instant,
+}
+
+impl Control for Watch<'_> {
+    fn at_pass(&mut self) -> Step {
+        if self.pace.is_due() { Step::Checkpoint } else { Step::GoOn }
+    }
+
+    fn saved(&mut self, took: Duration) {
+        self.pace.saved(took);
+    }
+
+    fn continued(&mut self, epoch: i64) {
+        self.reporter.send(vec![Report::Continued { ticket: self.ticket, epoch }]);
+    }
+
+    fn progress(&mut self, share: f64) {
+        if self.reported.elapsed() >= REPORT_EVERY {
+            self.reported = Instant::now();
+            self.reporter.send(vec![Report::Progress { ticket: self.ticket, share: share as f32 }]);
+        }
+    }
 }
 
 /// Tells the coordinator. What it says after the coordinator's end is lost: the input's end will tell.
