@@ -6,14 +6,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde_json::Value;
+
 use super::conducted::Conducted;
 use super::exit::{Exit, Failure};
 use super::interrupt::Interrupt;
 use super::load::{COPY, Loaded};
-use super::machine::{self, LauncherArguments};
+use super::machine::{self, LauncherArguments, LauncherName};
 use super::print::print_reports;
 use super::progress::Progress;
-use super::{figures, summary};
+use super::{figures, submit, summary};
 use crate::aggregate::{Summary, materialise};
 use crate::grid::plan::{Task, plan};
 use crate::launch::drive::{News, Observer, Wish, drive};
@@ -70,12 +72,12 @@ pub fn conduct_all(
     let interrupt = Interrupt::listen()?;
     let (mut exit, mut reports) = (Exit::Done, Vec::new());
     for loaded in cohorts {
-        let conducted = conduct(loaded, out, arguments, select, &interrupt, voice.quiet)?;
-        if !voice.quiet {
-            eprintln!("{}", summary::text(loaded, &conducted, out));
-        }
-        reports.push(summary::json(loaded, &conducted));
-        match conducted.exit() {
+        let (ended, report) = match arguments.launcher {
+            LauncherName::Local => conduct_here(loaded, out, arguments, select, &interrupt, voice)?,
+            LauncherName::Sge => submit::submit(loaded, out, arguments, select, &interrupt, voice)?,
+        };
+        reports.push(report);
+        match ended {
             Exit::Done => {}
             Exit::Interrupted => {
                 exit = Exit::Interrupted;
@@ -88,6 +90,22 @@ pub fn conduct_all(
         print_reports(reports)?;
     }
     Ok(exit)
+}
+
+/// As [`conduct`], and tells of it; the exit code and the report.
+pub fn conduct_here(
+    loaded: &Loaded,
+    out: &Path,
+    arguments: &LauncherArguments,
+    select: Select,
+    interrupt: &Interrupt,
+    voice: Voice,
+) -> Result<(Exit, Value), Failure> {
+    let conducted = conduct(loaded, out, arguments, select, interrupt, voice.quiet)?;
+    if !voice.quiet {
+        eprintln!("{}", summary::text(loaded, &conducted, out));
+    }
+    Ok((conducted.exit(), summary::json(loaded, &conducted)))
 }
 
 /// Runs the tasks of `loaded` that are missing in the store at `out` and that `select` takes, then makes tables and figures. A record
@@ -109,7 +127,7 @@ fn conduct(
     let mut conducted = Conducted::default();
     let mut damaged = usize::MAX;
     loop {
-        let plan = plan(&loaded.grid, &loaded.data, |id| index.contains(*id));
+        let plan = plan(&loaded.grid, |id| index.contains(*id));
         conducted.counts = plan.counts;
         let batch = Batch::select(&plan.tasks, &index, select)?;
         conducted.passed_over = plan.tasks.len() - batch.tasks.len();
@@ -143,7 +161,7 @@ fn conduct(
 
 /// Merges what the workers left, so that the store has few files and opens fast; the damage found on the way, which is set aside. All is
 /// committed, so a failure is no failure of the run.
-fn tidy(store: &Store) -> Vec<Damage> {
+pub fn tidy(store: &Store) -> Vec<Damage> {
     let young = compact::Request { extent: compact::Extent::Young, wants: None, dry_run: false };
     store.compact(&young).map_or_else(
         |error| {
@@ -155,13 +173,16 @@ fn tidy(store: &Store) -> Vec<Damage> {
 }
 
 /// The tasks that a round takes up, with the number of the last attempt at each.
-struct Batch {
-    tasks: Vec<Task>,
-    attempts: Vec<u32>,
+pub struct Batch {
+    /// The tasks, in the order in which they should start.
+    pub tasks: Vec<Task>,
+    /// Number of the last attempt at each.
+    pub attempts: Vec<u32>,
 }
 
 impl Batch {
-    fn select(missing: &[Task], index: &Index, select: Select) -> Result<Self, Failure> {
+    /// What of `missing` is to be taken up.
+    pub fn select(missing: &[Task], index: &Index, select: Select) -> Result<Self, Failure> {
         let mut batch = Self { tasks: vec![], attempts: vec![] };
         for task in missing {
             let last = index.attempts(task.training)?.last().map(|a| (a.number, a.status));
@@ -241,7 +262,7 @@ fn worker_arguments(out: &Path, threads: u32, arguments: &LauncherArguments) -> 
 
 /// Makes the tables and figures from what is committed.
 pub fn tables_and_figures(loaded: &Loaded, index: &Index, dir: &Path) -> Result<(Summary, Vec<PathBuf>), Failure> {
-    let summary = materialise(&loaded.grid, &loaded.data, index, dir)?;
+    let summary = materialise(&loaded.grid, index, dir)?;
     // CSV that somebody asked for stays in step.
     let with_csv = summary.tables.iter().filter(|table| table.with_extension("csv").is_file()).cloned();
     write_csv(&OsDisk, &with_csv.collect::<Vec<_>>())?;
@@ -254,7 +275,7 @@ pub fn tables_and_figures(loaded: &Loaded, index: &Index, dir: &Path) -> Result<
 }
 
 /// Keeps the cohort's text beside its tables.
-fn keep_copy(dir: &Path, text: &str) -> Result<(), Failure> {
+pub fn keep_copy(dir: &Path, text: &str) -> Result<(), Failure> {
     let copy = dir.join(COPY);
     if fs::read(&copy).is_ok_and(|kept| kept == text.as_bytes()) {
         return Ok(());

@@ -28,7 +28,7 @@ the name of an array in an .npz (default x; with columns: name[0..3]), or column
 integers or one-hot rows.")]
 pub struct EstimateArguments {
     /// The estimator
-    #[arg(value_parser = clap::builder::PossibleValuesParser::new(EstimatorSpec::NAMES))]
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(EstimatorSpec::file_names()))]
     estimator: String,
     /// The file
     file: PathBuf,
@@ -76,6 +76,7 @@ pub fn estimate(arguments: &EstimateArguments, quiet: bool) -> Result<Exit, Fail
     let seconds = start.elapsed().as_secs_f64();
     let scale = if arguments.unit == Unit::Nats { std::f64::consts::LN_2 } else { 1.0 };
     let (what, bits) = if y.is_some() { ("I(T;Y)", information.i_ty) } else { ("I(X;T)", information.i_xt) };
+    let bits = bits.ok_or_else(|| invalid(format!("{} does not give {what}", spec.name())))?;
     let (value, unit) = (bits * scale, if arguments.unit == Unit::Nats { "nats" } else { "bits" });
     if arguments.json {
         let parameters: serde_json::Value = serde_json::from_str(&spec.params()).unwrap_or_default();
@@ -125,25 +126,24 @@ fn labels(y: &Array2<f64>) -> Result<Vec<u32>, String> {
 /// The estimator with its parameters.
 fn specification(name: &str, parameters: &[String]) -> Result<EstimatorSpec, Failure> {
     let wrong = |what: String| Failure::new(Exit::Invalid, what);
-    let mut spec = EstimatorSpec::by_name(name).ok_or_else(|| wrong(format!("no estimator `{name}`")))?;
+    let spec = EstimatorSpec::by_name(name).ok_or_else(|| wrong(format!("no estimator `{name}`")))?;
+    let table = spec.parameters();
+    let mut given = Vec::new();
     for text in parameters {
         let (key, value) = text.split_once('=').ok_or_else(|| wrong(format!("--param {text}: expected KEY=VALUE")))?;
-        let value: f64 = value.parse().map_err(|_| wrong(format!("--param {text}: `{value}` is not a number")))?;
-        match (&mut spec, key) {
-            (EstimatorSpec::Binning { bin_width: to }, "bin_width" | "discretization_range")
-            | (
-                EstimatorSpec::Upper { noise_variance: to } | EstimatorSpec::Lower { noise_variance: to },
-                "noise_variance" | "discretization_range",
-            ) => *to = value,
-            (EstimatorSpec::Binning { .. }, _) => {
-                return Err(wrong(format!("--param {text}: binning has the parameter bin_width")));
-            }
-            (EstimatorSpec::Upper { .. } | EstimatorSpec::Lower { .. }, _) => {
-                return Err(wrong(format!("--param {text}: {name} has the parameter noise_variance")));
-            }
-        }
+        let range = EstimatorSpec::method(name).and_then(|method| method.range);
+        let key = if key == "discretization_range" { range.unwrap_or(key) } else { key };
+        let Some(parameter) = table.iter().find(|parameter| parameter.name == key) else {
+            let names: Vec<_> = table.iter().map(|parameter| parameter.name).collect();
+            let known =
+                if names.is_empty() { "no parameters".to_owned() } else { format!("the parameters {}", names.join(", ")) };
+            return Err(wrong(format!("--param {text}: {name} has {known}")));
+        };
+        let value = parameter.domain.parse(value.trim());
+        let value = value.ok_or_else(|| wrong(format!("--param {text}: expected {}", parameter.domain.describe())))?;
+        given.push((parameter.name, value));
     }
-    Ok(spec)
+    spec.with(&given).map_err(|conflict| wrong(format!("--param {conflict}")))
 }
 
 #[cfg(test)]

@@ -4,32 +4,30 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::datasets;
 use super::exit::{Exit, Failure};
 use crate::cohort::{self, Cohort, Parsed, Source};
 use crate::grid::Grid;
 use crate::grid::expand::expand;
 use crate::query::Study;
-use crate::worker::execute::data_fingerprint;
 
 /// Name of the copy of a cohort's file beside its tables: `resume`, `aggregate` and `plot` know the cohort by it.
 pub const COPY: &str = "cohort.toml";
 
 /// A cohort, ready to be planned.
 pub struct Loaded {
-    /// The text of its file, with all that it extends.
+    /// The text of its file, with all that it extends and what its data was found to be.
     pub text: String,
     /// The checked cohort.
     pub cohort: Cohort,
-    /// Its experiments.
+    /// Its experiments, their data found.
     pub grid: Grid,
-    /// Fingerprint of the data set's content.
-    pub data: String,
 }
 
 impl Loaded {
     /// As questions to a store take it.
     pub fn study(&self) -> Study<'_> {
-        Study { grid: &self.grid, data: &self.data, text: &self.text }
+        Study { grid: &self.grid, text: &self.text }
     }
 }
 
@@ -91,9 +89,10 @@ fn load(path: &Path) -> Result<Loaded, Failure> {
         last = last.parent().unwrap_or(Path::new("")).join(extends);
         read(&last)
     })?;
-    let grid = expand(&cohort).map_err(|e| Failure::from_error(Exit::Invalid, &e))?;
-    let data = grid.experiments.first().map(|e| data_fingerprint(&e.settings.training)).unwrap_or_default();
-    Ok(Loaded { text, cohort, grid, data })
+    let mut grid = expand(&cohort).map_err(|e| Failure::from_error(Exit::Invalid, &e))?;
+    let text = datasets::find_all(&mut grid, &text)
+        .map_err(|error| Failure::new(Exit::Invalid, format!("{}: {error}", path.display())))?;
+    Ok(Loaded { text, cohort, grid })
 }
 
 /// Reads one file; or says why it cannot.

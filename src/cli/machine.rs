@@ -13,6 +13,8 @@ use crate::math::simd::Isa;
 pub enum LauncherName {
     /// Worker processes on this machine
     Local,
+    /// Array jobs of Grid Engine
+    Sge,
 }
 
 impl LauncherName {
@@ -20,6 +22,7 @@ impl LauncherName {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Local => "local",
+            Self::Sge => "sge",
         }
     }
 }
@@ -30,7 +33,7 @@ pub struct LauncherArguments {
     /// Where tasks run
     #[arg(long, value_enum, default_value_t = LauncherName::Local)]
     pub launcher: LauncherName,
-    /// Worker processes [default: the cohort's, or one a core as far as there are tasks]
+    /// Worker processes, or pilots of Grid Engine [default: the cohort's, or one a core as far as there are tasks]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub workers: Option<u32>,
     /// Threads of each worker [default: the cohort's, or the cores shared out]
@@ -39,6 +42,9 @@ pub struct LauncherArguments {
     /// Seconds between two checkpoints of a training
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub checkpoint_every: Duration,
+    /// Stay until the work that was given to Grid Engine has ended
+    #[arg(long)]
+    pub wait: bool,
 }
 
 /// A time in seconds, fractions allowed.

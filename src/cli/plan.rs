@@ -15,15 +15,12 @@ use super::load::{self, Loaded};
 use super::machine::LauncherArguments;
 use super::print::{print, print_reports};
 use crate::cohort::settings::ColumnValue;
-use crate::grid::ids::Id;
 use crate::grid::plan::{Plan, plan as plan_of};
 use crate::store::records::AttemptStatus;
-use crate::store::{Index, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// Experiments listed one by one.
 const MOST: usize = 60;
-/// Runs looked at one by one, experiment by experiment.
-const MOST_RUNS: u128 = 100_000;
 
 /// Show a cohort's grid, and what of it is done and missing; runs and writes nothing
 #[derive(Args, Debug)]
@@ -83,7 +80,7 @@ pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: A
     };
     let mut values = Vec::new();
     for loaded in cohorts {
-        let plan = plan_of(&loaded.grid, &loaded.data, |id| index.as_ref().is_some_and(|index| index.contains(*id)));
+        let plan = plan_of(&loaded.grid, |id| index.as_ref().is_some_and(|index| index.contains(*id)));
         let mut unfinished: BTreeMap<&str, usize> = BTreeMap::new();
         for task in &plan.tasks {
             let attempts = index.as_ref().map_or(Ok(vec![]), |index| index.attempts(task.training))?;
@@ -94,13 +91,13 @@ pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: A
             }
         }
         let of = |status: &str| unfinished.get(status).copied().unwrap_or(0);
-        let done = index.as_ref().map_or_else(Vec::new, |index| done_runs(loaded, index));
+        let done = if index.is_some() { &plan.done[..] } else { &[] };
         let store = index.as_ref().map(|index| (index, out));
         let cost = cost::predict(loaded, &plan.tasks, store, launcher, ask.measure)?;
         if as_json {
-            values.push(value(loaded, &plan, &cost, &done, (of("failed"), of("lost"))));
+            values.push(value(loaded, &plan, &cost, done, (of("failed"), of("lost"))));
         } else {
-            print(text(loaded, &plan, &cost, &done, (of("failed"), of("lost"))).as_bytes())?;
+            print(text(loaded, &plan, &cost, done, (of("failed"), of("lost"))).as_bytes())?;
         }
     }
     if as_json {
@@ -162,22 +159,6 @@ fn text(loaded: &Loaded, plan: &Plan, cost: &Cost, done: &[u32], (failed, lost):
 
 fn more(n: usize, what: &str) -> String {
     if n == 0 { String::new() } else { format!(" ({n} {what})") }
-}
-
-/// Runs done of each experiment; nothing for a cohort of too many runs to look at one by one.
-fn done_runs(loaded: &Loaded, index: &Index) -> Vec<u32> {
-    let Loaded { grid, data, .. } = loaded;
-    if grid.experiments.len() as u128 * u128::from(grid.n_runs) > MOST_RUNS {
-        return Vec::new();
-    }
-    let mut done = vec![0; grid.experiments.len()];
-    for run in grid.runs(data).filter(|run| index.contains(run.training)) {
-        let settings = &grid.experiments[run.experiment].settings;
-        let mut ids =
-            settings.estimators.iter().flat_map(|e| settings.splits.iter().map(|s| Id::measurement(run.training, e, *s)));
-        done[run.experiment] += u32::from(ids.all(|id| index.contains(id)));
-    }
-    done
 }
 
 /// The experiments with the settings in which they differ, and how many of their runs are done.

@@ -101,7 +101,7 @@ fn look_at(table: &Path) -> String {
 
 /// The first run that needs a training, as a person knows it.
 fn run_name(loaded: &Loaded, training: &str) -> String {
-    let run = loaded.grid.runs(&loaded.data).find(|run| run.training.to_string() == training);
+    let run = loaded.grid.runs().find(|run| run.training.to_string() == training);
     run.map_or_else(
         || training.to_owned(),
         |run| format!("{}, run {}", loaded.grid.experiments[run.experiment].label, run.repeat),

@@ -147,11 +147,9 @@ fn complete_estimator(settings: &mut BTreeMap<&'static str, String>) {
     if !settings.contains_key("estimator") && !settings.contains_key("discretization_range") {
         return;
     }
-    let estimator = settings.entry("estimator").or_insert_with(|| quoted(EstimatorSpec::NAMES[0])).clone();
-    let params = EstimatorSpec::by_name(estimator.trim_matches('"')).map(|e| e.params()).unwrap_or_default();
-    let params: Map<String, Value> = serde_json::from_str(&params).unwrap_or_default();
-    if let Some(default) = params.values().next() {
-        settings.entry("discretization_range").or_insert_with(|| toml(default));
+    let estimator = settings.entry("estimator").or_insert_with(|| quoted("binning")).clone();
+    if let Some(default) = EstimatorSpec::by_name(estimator.trim_matches('"')).and_then(|e| e.range()) {
+        settings.entry("discretization_range").or_insert_with(|| toml(&default.into()));
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::setting::Setting;
 use crate::estimate::spec::EstimatorSpec;
-use crate::train::spec::{Activation, DatasetName, Optimizer};
+use crate::train::source::{Format, Source};
+use crate::train::spec::{Activation, Optimizer};
 
 /// Seeds stay below 2^53, so that every reader of the tables holds them exactly.
 pub const MAX_SEED: u64 = (1 << 53) - 1;
@@ -48,6 +49,13 @@ pub enum Kind {
         /// The setting.
         make: fn(bool) -> Setting,
     },
+    /// Any text.
+    Text {
+        /// The setting.
+        make: fn(&str) -> Setting,
+    },
+    /// A data set, by name or as a table of files.
+    Dataset,
     /// Units of the hidden layers.
     Layers,
     /// One split or a list of splits.
@@ -66,6 +74,8 @@ impl Kind {
             Self::Number { positive: true, .. } => format!("a number above 0, from {MIN_POSITIVE:e} to {MAX_NUMBER:e}"),
             Self::Number { positive: false, .. } => format!("a finite number from -{MAX_NUMBER:e} to {MAX_NUMBER:e}"),
             Self::Switch { .. } => "true or false".to_owned(),
+            Self::Text { .. } => "a string".to_owned(),
+            Self::Dataset => dataset_forms(),
             Self::Layers => format!("a list of at most {MAX_LAYERS} integers from 1 to {MAX_UNITS}, as in [10, 7, 5]"),
             Self::Splits => "\"train\", \"test\", \"full\" or a list of them".to_owned(),
             Self::Estimators => {
@@ -86,6 +96,17 @@ pub struct Definition {
     pub default: &'static str,
     /// What it means.
     pub meaning: &'static str,
+}
+
+/// What may stand as a data set.
+fn dataset_forms() -> String {
+    let names: Vec<_> = Source::names().collect();
+    let formats: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
+    format!(
+        "{}, or a table as in {{ idx = {{ images = \"…\", labels = \"…\" }} }}; formats: {}",
+        one_of(&names),
+        formats.join(", ")
+    )
 }
 
 /// The definition of a key.
@@ -110,12 +131,15 @@ pub fn one_of(names: &[&str]) -> String {
 pub const DEFINITIONS: &[Definition] = &[
     Definition {
         key: "dataset",
-        kind: Kind::Name {
-            names: || DatasetName::ALL.iter().map(|v| v.name()).collect(),
-            make: |name| DatasetName::ALL.iter().find(|v| v.name() == name).map(|v| Setting::Dataset(*v)),
-        },
+        kind: Kind::Dataset,
         default: "\"harmonics\"",
-        meaning: "the data",
+        meaning: "the data: by name, or as files, their paths relative to the cohort file",
+    },
+    Definition {
+        key: "data_dir",
+        kind: Kind::Text { make: |text| Setting::DataDir(text.to_owned()) },
+        default: "\"\"",
+        meaning: "directory of the data sets known by name, relative to where the program is called; if empty, $INFOPLANE_DATA, else `data`",
     },
     Definition {
         key: "split_seed",
@@ -202,8 +226,8 @@ pub const DEFINITIONS: &[Definition] = &[
     Definition {
         key: "estimator",
         kind: Kind::Name {
-            names: || EstimatorSpec::NAMES.to_vec(),
-            make: |name| EstimatorSpec::by_name(name).map(Setting::Estimator),
+            names: EstimatorSpec::cohort_names,
+            make: |name| EstimatorSpec::method(name).filter(|m| m.cohorts).map(|m| Setting::Estimator(m.default)),
         },
         default: "\"binning\"",
         meaning: "one estimator, the old form of estimators",
@@ -212,7 +236,7 @@ pub const DEFINITIONS: &[Definition] = &[
         key: "discretization_range",
         kind: Kind::Number { positive: true, make: Setting::DiscretizationRange },
         default: "0.07",
-        meaning: "parameter of estimator: bin_width of binning (default 0.07), noise_variance of upper and lower (default 0.001)",
+        meaning: "parameter of estimator: bin_width of binning (default 0.07), noise_variance of upper and lower (default 0.001); others have none",
     },
     Definition {
         key: "seed_offset",

@@ -2,7 +2,8 @@
 //!
 //! Reading order: `settings` (what an experiment's settings are), `setting` and `definitions` (one setting, and the table of all),
 //! `model` (a checked cohort), `points` (which points it has); then how a file becomes one: `syntax` (text → tree), `values`
-//! (value → setting), `document` and `axes` (tree → cohort), `checks` (what only the whole file tells), `extends` and `flatten` (several
+//! (value → setting), `dataset` (the tables of files), `document` and `axes` (tree → cohort), `sge` (what a pilot asks of Grid Engine),
+//! `checks` (what only the whole file tells), `extends` and `flatten` (several
 //! files as one), `errors`; `schema` tells people and editors what may stand where;
 //! `convert` makes cohort files from the configurations of the system before.
 //!
@@ -28,9 +29,11 @@ pub mod settings;
 
 mod axes;
 mod checks;
+mod dataset;
 mod document;
 mod extends;
 mod flatten;
+mod sge;
 mod syntax;
 mod values;
 
@@ -68,6 +71,17 @@ pub fn parse_files(source: Source, loader: &mut Loader<'_>) -> Result<Parsed, Co
         Some(errors) => Err(errors),
         None => Ok(Parsed { cohort, text: flat.unwrap_or(chain.text) }),
     }
+}
+
+/// Parses and checks a site's file: the sections `[launcher.…]`, with the keys that they have in a cohort.
+///
+/// # Errors
+/// All mistakes of the text at once, in its order, each with its position.
+pub fn parse_site(source_name: &str, text: &str) -> Result<model::LauncherSettings, CohortErrors> {
+    let files = [(0, source_name.to_owned())];
+    let mut reporter = errors::Reporter::new(text, &files);
+    let settings = document::read_site(text, &mut reporter);
+    reporter.finish().map_or(Ok(settings), Err)
 }
 
 #[cfg(test)]

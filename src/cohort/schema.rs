@@ -8,8 +8,11 @@ use super::definitions::{
     DEFINITIONS, Definition, Kind, MAX_LAYERS, MAX_NUMBER, MAX_PROCESSES, MAX_SEED, MAX_UNITS, MIN_POSITIVE,
 };
 use super::model::MAX_RUNS;
+use super::sge;
 use super::syntax::Node;
-use crate::estimate::spec::EstimatorSpec;
+use crate::estimate::params::{Domain, Parameter};
+use crate::estimate::spec::{EstimatorSpec, METHODS, Method};
+use crate::train::source::{Field, FieldKind, Format, Source, TRAIN_SHARE};
 use crate::train::spec::Split;
 
 /// One key of a cohort file.
@@ -76,6 +79,7 @@ pub fn rows() -> Vec<Row> {
         ),
         row("[launcher.local]", "threads", process, None, "threads of each worker; the cores shared out if not given"),
     ]);
+    rows.extend(sge::KEYS.iter().map(|k| row("[launcher.sge]", k.key, k.takes.describe(), k.default, k.meaning)));
     rows
 }
 
@@ -109,7 +113,10 @@ pub fn json_schema() -> Value {
             "zip": one_or_several("axes"),
             "exclude": one_or_several("conditions"),
             "include": one_or_several("point"),
-            "launcher": object(json!({ "local": object(json!({ "workers": process, "threads": process })) })),
+            "launcher": object(json!({
+                "local": object(json!({ "workers": process, "threads": process })),
+                "sge": object(sge_keys().into()),
+            })),
         },
         "definitions": {
             "settings": settings(),
@@ -136,6 +143,19 @@ fn object(properties: Value) -> Value {
 fn one_or_several(definition: &str) -> Value {
     let one = json!({ "$ref": format!("#/definitions/{definition}") });
     json!({ "anyOf": [one, { "type": "array", "items": one }] })
+}
+
+/// A property for each key of `[launcher.sge]`.
+fn sge_keys() -> Map<String, Value> {
+    let property = |key: &sge::Key| {
+        let mut schema = key.takes.schema();
+        schema["description"] = json!(key.meaning);
+        if let Some(Ok(default)) = key.default.map(DeValue::parse) {
+            schema["default"] = plain(&default);
+        }
+        (key.key.to_owned(), schema)
+    };
+    sge::KEYS.iter().map(property).collect()
 }
 
 /// A property for each setting.
@@ -195,6 +215,12 @@ fn value(definition: &Definition) -> Value {
         Kind::Number { positive: true, .. } => positive(),
         Kind::Number { positive: false, .. } => json!({ "type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER }),
         Kind::Switch { .. } => json!({ "type": "boolean" }),
+        Kind::Text { .. } => json!({ "type": "string" }),
+        Kind::Dataset => {
+            let names: Vec<_> = Source::names().collect();
+            let forms: Vec<_> = [json!({ "enum": names })].into_iter().chain(Format::ALL.iter().map(|f| files(*f))).collect();
+            json!({ "anyOf": forms })
+        }
         Kind::Layers => {
             json!({ "type": "array", "maxItems": MAX_LAYERS, "items": { "type": "integer", "minimum": 1, "maximum": MAX_UNITS } })
         }
@@ -206,24 +232,56 @@ fn value(definition: &Definition) -> Value {
     }
 }
 
+/// The table of one file format.
+fn files(format: Format) -> Value {
+    let text = json!({ "type": "string", "minLength": 1 });
+    let one = |field: &Field| match field.kind {
+        FieldKind::Path | FieldKind::Name => text.clone(),
+        FieldKind::Paths => json!({ "anyOf": [text, { "type": "array", "minItems": 1, "items": text }] }),
+    };
+    let mut fields: Map<String, Value> = format.fields().iter().map(|field| (field.key.to_owned(), one(field))).collect();
+    let fraction = json!({ "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": TRAIN_SHARE });
+    fields.insert("train_fraction".to_owned(), fraction);
+    let mut table = object(fields.into());
+    table["required"] = format.fields().iter().filter(|field| field.required).map(|field| field.key).collect();
+    let mut outer = object(json!({ format.name(): table }));
+    outer["required"] = json!([format.name()]);
+    outer
+}
+
 fn positive() -> Value {
     json!({ "type": "number", "minimum": MIN_POSITIVE, "maximum": MAX_NUMBER })
 }
 
 /// The forms of one item of `estimators`: a name, or a table of parameters for each name.
 fn estimators() -> Vec<Value> {
-    let params = |name: &&str| {
-        let defaults = EstimatorSpec::by_name(name).map(|estimator| estimator.params()).unwrap_or_default();
-        let defaults: Map<String, Value> = serde_json::from_str(&defaults).unwrap_or_default();
-        let param = |(key, default): (String, Value)| {
-            let mut schema = positive();
-            schema["default"] = default;
-            (key, schema)
+    let names = EstimatorSpec::cohort_names();
+    let params = |method: &Method| {
+        let defaults = method.default.values();
+        let param = |parameter: &Parameter| {
+            let mut schema = domain(parameter.domain);
+            schema["description"] = json!(parameter.meaning);
+            if let Some((_, default)) = defaults.iter().find(|(name, _)| *name == parameter.name) {
+                schema["default"] = default.json();
+            }
+            (parameter.name.to_owned(), schema)
         };
-        let params: Map<String, Value> = defaults.into_iter().map(param).collect();
-        json!({ "type": "object", "additionalProperties": false, "required": [name], "properties": { *name: object(params.into()) } })
+        let params: Map<String, Value> = method.default.parameters().into_iter().map(param).collect();
+        let name = method.name;
+        json!({ "type": "object", "additionalProperties": false, "required": [name], "properties": { name: object(params.into()) } })
     };
-    [json!({ "enum": EstimatorSpec::NAMES })].into_iter().chain(EstimatorSpec::NAMES.iter().map(params)).collect()
+    let methods = METHODS.iter().filter(|method| method.cohorts).map(params);
+    [json!({ "enum": names })].into_iter().chain(methods).collect()
+}
+
+/// What may stand as a parameter.
+fn domain(domain: Domain) -> Value {
+    match domain {
+        Domain::Number { min, max } => json!({ "type": "number", "minimum": min, "maximum": max }),
+        Domain::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Domain::Switch => json!({ "type": "boolean" }),
+        Domain::Name(names) => json!({ "enum": names }),
+    }
 }
 
 /// A TOML value as JSON.
@@ -258,7 +316,8 @@ mod tests {
             assert_eq!((&cohort.description, cohort.n_runs, cohort.seed), (&alone.description, alone.n_runs, alone.seed));
             keys += 1;
         }
-        assert_eq!(keys, DEFINITIONS.len() + 3);
+        let launchers = sge::KEYS.iter().filter(|key| key.default.is_some()).count();
+        assert_eq!(keys, DEFINITIONS.len() + launchers + 3);
     }
 
     #[test]

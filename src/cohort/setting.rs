@@ -3,14 +3,18 @@
 use std::fmt::Write as _;
 
 use super::settings::Settings;
+use crate::estimate::params::Value;
 use crate::estimate::spec::EstimatorSpec;
-use crate::train::spec::{Activation, DatasetName, Optimizer, Split};
+use crate::train::source::Source;
+use crate::train::spec::{Activation, Optimizer, Split};
 
 /// A setting and its value, within its domain.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Setting {
     /// `dataset`
-    Dataset(DatasetName),
+    Dataset(Source),
+    /// `data_dir`; empty: what the environment says.
+    DataDir(String),
     /// `split_seed`
     SplitSeed(u64),
     /// `architecture`
@@ -37,7 +41,7 @@ pub enum Setting {
     Estimators(Vec<EstimatorSpec>),
     /// `estimator`, the old form: one estimator, with its default parameter.
     Estimator(EstimatorSpec),
-    /// `discretization_range`, the old form: the parameter of that estimator.
+    /// `discretization_range`, the old form: the parameter of that estimator; of no meaning for one that has no such parameter.
     DiscretizationRange(f64),
     /// `seed_offset`
     SeedOffset(u64),
@@ -49,6 +53,7 @@ impl Setting {
     pub const fn key(&self) -> &'static str {
         match self {
             Self::Dataset(_) => "dataset",
+            Self::DataDir(_) => "data_dir",
             Self::SplitSeed(_) => "split_seed",
             Self::Architecture(_) => "architecture",
             Self::ActivationFn(_) => "activation_fn",
@@ -71,7 +76,8 @@ impl Setting {
     #[must_use]
     pub fn text(&self) -> String {
         match self {
-            Self::Dataset(v) => v.name().to_owned(),
+            Self::Dataset(v) => v.text(),
+            Self::DataDir(v) => v.clone(),
             Self::ActivationFn(v) => v.name().to_owned(),
             Self::Optimizer(v) => v.name().to_owned(),
             Self::ModelFeedforward => "feedforward".to_owned(),
@@ -94,7 +100,8 @@ impl Setting {
     pub fn matches(&self, settings: &Settings) -> bool {
         let training = &settings.training;
         match self {
-            Self::Dataset(v) => *v == training.dataset,
+            Self::Dataset(v) => *v == training.dataset.source,
+            Self::DataDir(v) => *v == settings.data_dir,
             Self::SplitSeed(v) => *v == training.split_seed,
             Self::Architecture(v) => *v == training.architecture,
             Self::ActivationFn(v) => *v == training.activation,
@@ -108,7 +115,7 @@ impl Setting {
             Self::CalculateMiFor(v) => *v == settings.splits,
             Self::Estimators(v) => *v == settings.estimators,
             Self::Estimator(v) => only(settings).is_some_and(|e| e.name() == v.name()),
-            Self::DiscretizationRange(v) => only(settings).is_some_and(|e| range(&e) == *v),
+            Self::DiscretizationRange(v) => only(settings).is_some_and(|e| e.range() == Some(*v)),
             Self::SeedOffset(v) => *v == settings.seed_offset,
         }
     }
@@ -119,7 +126,8 @@ impl Setting {
     pub fn of(key: &str, settings: &Settings) -> Option<Self> {
         let training = &settings.training;
         Some(match key {
-            "dataset" => Self::Dataset(training.dataset),
+            "dataset" => Self::Dataset(training.dataset.source.clone()),
+            "data_dir" => Self::DataDir(settings.data_dir.clone()),
             "split_seed" => Self::SplitSeed(training.split_seed),
             "architecture" => Self::Architecture(training.architecture.clone()),
             "activation_fn" => Self::ActivationFn(training.activation),
@@ -133,7 +141,7 @@ impl Setting {
             "calculate_mi_for" => Self::CalculateMiFor(settings.splits.clone()),
             "estimators" => Self::Estimators(settings.estimators.clone()),
             "estimator" => Self::Estimator(EstimatorSpec::by_name(only(settings)?.name())?),
-            "discretization_range" => Self::DiscretizationRange(range(&only(settings)?)),
+            "discretization_range" => Self::DiscretizationRange(only(settings)?.range()?),
             "seed_offset" => Self::SeedOffset(settings.seed_offset),
             _ => return None,
         })
@@ -153,7 +161,8 @@ impl Draft {
     pub fn apply(&mut self, setting: &Setting) {
         let training = &mut self.settings.training;
         match setting {
-            Setting::Dataset(v) => training.dataset = *v,
+            Setting::Dataset(v) => training.dataset = v.clone().into(),
+            Setting::DataDir(v) => self.settings.data_dir.clone_from(v),
             Setting::SplitSeed(v) => training.split_seed = *v,
             Setting::Architecture(v) => training.architecture.clone_from(v),
             Setting::ActivationFn(v) => training.activation = *v,
@@ -178,7 +187,7 @@ impl Draft {
         if self.estimator.is_some() || self.range.is_some() {
             let default = EstimatorSpec::Binning { bin_width: EstimatorSpec::DEFAULT_BIN_WIDTH };
             let estimator = self.estimator.unwrap_or(default);
-            self.settings.estimators = vec![self.range.map_or(estimator, |range| with_range(estimator, range))];
+            self.settings.estimators = vec![self.range.map_or(estimator, |range| estimator.with_range(range))];
         }
         self.settings
     }
@@ -192,27 +201,19 @@ fn only(settings: &Settings) -> Option<EstimatorSpec> {
     }
 }
 
-/// The parameter that the old files call `discretization_range`.
-const fn range(estimator: &EstimatorSpec) -> f64 {
-    match estimator {
-        EstimatorSpec::Binning { bin_width } => *bin_width,
-        EstimatorSpec::Upper { noise_variance } | EstimatorSpec::Lower { noise_variance } => *noise_variance,
-    }
-}
-
-/// The estimator with that parameter set.
-const fn with_range(estimator: EstimatorSpec, range: f64) -> EstimatorSpec {
-    match estimator {
-        EstimatorSpec::Binning { .. } => EstimatorSpec::Binning { bin_width: range },
-        EstimatorSpec::Upper { .. } => EstimatorSpec::Upper { noise_variance: range },
-        EstimatorSpec::Lower { .. } => EstimatorSpec::Lower { noise_variance: range },
-    }
-}
-
-/// An estimator as labels show it: its name, its parameter where that is not the default.
+/// An estimator as labels show it: its name, and its parameters where they are not the default; the one of the old form without its key.
 fn estimator_text(estimator: &EstimatorSpec) -> String {
     let name = estimator.name();
-    if EstimatorSpec::by_name(name) == Some(*estimator) { name.to_owned() } else { format!("{name}({:?})", range(estimator)) }
+    let range = EstimatorSpec::method(name).and_then(|method| method.range);
+    let differing = estimator.differing();
+    let item = |&(key, value): &(&str, Value)| match Some(key) == range && differing.len() == 1 {
+        true => value.text(),
+        false => format!("{key}={}", value.text()),
+    };
+    match differing.as_slice() {
+        [] => name.to_owned(),
+        values => format!("{name}({})", values.iter().map(item).collect::<Vec<_>>().join(",")),
+    }
 }
 
 /// Items in brackets, without spaces.

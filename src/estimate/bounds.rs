@@ -33,8 +33,17 @@
 
 use super::error::in_domain;
 use super::pairs::Sums;
+use super::params::{POSITIVE, parameters};
 use super::{Classes, EstimateError, Estimator, Information, Sample, Scratch};
 use crate::math::exec::Exec;
+
+parameters! {
+    /// Parameters of both bounds.
+    Noise {
+        /// variance of the Gaussian noise in every unit
+        noise_variance: f64 = 1e-3, POSITIVE;
+    }
+}
 
 /// One of the two bounds; see the module for the method.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,7 +78,7 @@ impl Bound {
 impl Estimator for Bound {
     fn information(&self, sample: &Sample<'_>, exec: Exec, scratch: &mut Scratch) -> Result<Information, EstimateError> {
         if sample.units() == 0 {
-            return Ok(Information { i_xt: 0.0, i_ty: 0.0 });
+            return Ok(Information::both(0.0, 0.0));
         }
         Ok(information(scratch.pairs.sums(sample, self.rate, exec), sample.classes()))
     }
@@ -90,7 +99,7 @@ fn information(sums: &[Sums], classes: &Classes) -> Information {
         rest = after;
     }
     // Subtracting from and adding to 0 leaves no −0.
-    Information { i_xt: 0.0 - about_input / n, i_ty: 0.0 + about_class / n }
+    Information::both(0.0 - about_input / n, 0.0 + about_class / n)
 }
 
 /// Σ log₂ of numbers between 1/N and N. Products of sixteen of them stay far from overflow and underflow: one logarithm for all.

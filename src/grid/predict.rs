@@ -37,9 +37,11 @@ impl Like {
             batch_size,
             epochs,
             schedule: Schedule { record_initial },
-        } = &task.spec;
+        } = &*task.spec;
         let mut hasher = DefaultHasher::new();
-        (dataset, architecture, activation, optimizer, batch_size, epochs, record_initial, task.train).hash(&mut hasher);
+        let data = dataset.size();
+        (data.train, data.examples, data.inputs, data.classes).hash(&mut hasher);
+        (architecture, activation, optimizer, batch_size, epochs, record_initial, task.train).hash(&mut hasher);
         task.measure.iter().for_each(|measure| (measure.estimator.name(), measure.split).hash(&mut hasher));
         Self(hasher.finish())
     }
@@ -172,8 +174,8 @@ mod tests {
 
     fn task(epochs: u32, activation: Activation, seed: u64) -> Task {
         let estimator = EstimatorSpec::Binning { bin_width: 0.07 };
-        let measure = vec![Measure { id: Id([0; 16]), estimator, split: Split::Full }];
-        let spec = TrainingSpec { activation, epochs, ..TrainingSpec::default() };
+        let measure = [Measure { estimator, split: Split::Full }].into();
+        let spec = TrainingSpec { activation, epochs, ..TrainingSpec::default() }.into();
         Task { training: Id([1; 16]), spec, seed, train: true, measure }
     }
 

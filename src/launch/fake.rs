@@ -53,7 +53,7 @@ struct Place {
 
 /// A task that is told by its seed.
 pub fn task(seed: u64) -> Task {
-    Task { training: Id([seed as u8; 16]), spec: TrainingSpec::default(), seed, train: true, measure: vec![] }
+    Task { training: Id([seed as u8; 16]), spec: TrainingSpec::default().into(), seed, train: true, measure: [].into() }
 }
 
 impl Fake {

@@ -16,6 +16,8 @@ pub enum Purpose {
     Init = 2,
     /// Order of the examples; the index is the pass.
     Shuffle = 3,
+    /// Noise that breaks ties in a sample; the index is the column.
+    Noise = 16,
 }
 
 /// One stream of random numbers.

@@ -91,6 +91,13 @@ pub trait Simd: Copy {
     fn copysign(self, a: Self::V, s: Self::V) -> Self::V;
     /// x where a > b, else y
     fn select_gt(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+    /// The larger of |a| and |b|; neither may be NaN.
+    #[inline(always)]
+    fn max_abs(self, a: Self::V, b: Self::V) -> Self::V {
+        self.max(self.abs(a), self.abs(b))
+    }
+    /// Bit l is set where a < b in lane l.
+    fn less(self, a: Self::V, b: Self::V) -> u16;
     /// 2^n for a vector of whole numbers in −126 ..= 127
     fn pow2(self, n: Self::V) -> Self::V;
     /// a · 2^n, where `shifted` = n + 1.5·2^23 for a whole number n, and a and the result are normal numbers.
@@ -216,10 +223,11 @@ mod tests {
                 s.abs(a),
                 s.copysign(a, b),
                 s.select_gt(a, b, c, a),
+                s.max_abs(a, b),
                 s.pow2(small),
                 s.scale_pow2(s.splat(0.75), s.add(small, s.splat(12_582_912.0))),
             ];
-            let mut out = vec![s.sum(a).to_bits()];
+            let mut out = vec![s.sum(a).to_bits(), s.less(a, b).into()];
             for v in vectors {
                 let mut block = Block::default();
                 s.store(&mut block, v);

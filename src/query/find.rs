@@ -31,7 +31,7 @@ pub fn find<'a>(
     let mut hits = Vec::new();
     for &study in studies {
         let grid = study.grid;
-        let at = |experiment, repeat| RunRef { study, run: grid.run(experiment, repeat, study.data) };
+        let at = |experiment, repeat| RunRef { study, run: grid.run(experiment, repeat) };
         let experiments: Vec<usize> = (0..grid.experiments.len())
             .into_par_iter()
             .filter(|&e| grid.n_runs > 0 && selection.takes_experiment(&at(e, 0)))

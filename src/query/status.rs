@@ -174,7 +174,7 @@ impl<'a> ExperimentIds<'a> {
         let settings = &study.grid.experiments[experiment].settings;
         let on = |estimator| settings.splits.iter().map(move |split| MeasurementIds::new(estimator, *split));
         let measurements = settings.estimators.iter().flat_map(on).collect();
-        let training = TrainingIds::new(&settings.training, study.data);
+        let training = TrainingIds::new(&settings.training);
         Self { study, experiment, offset: settings.seed_offset, training, measurements }
     }
 
@@ -326,7 +326,7 @@ mod tests {
     fn every_run_counts_once_and_failures_have_their_reasons() {
         let dir = tempfile::tempdir().unwrap();
         let grid = samples::grid();
-        let study = Study { grid: &grid, data: "data", text: "" };
+        let study = Study { grid: &grid, text: "" };
         let runs: Vec<_> = study.runs().collect();
         let store = Store::open(dir.path()).unwrap();
         let writer = store.writer(|_| ()).unwrap();
@@ -384,7 +384,7 @@ mod tests {
         grid.experiments.truncate(1);
         grid.n_runs = runs;
         grid.experiments[0].settings.splits.truncate(1);
-        let study = Study { grid: &grid, data: "5b685df6b12fc9a7d866b921db5f0ec75b685df6b12fc9a7d866b921db5f0ec7", text: "" };
+        let study = Study { grid: &grid, text: "" };
         let store = Store::open(dir.path()).unwrap();
         let writer = store.writer(|_| ()).unwrap();
         for (n, run) in study.runs().enumerate() {

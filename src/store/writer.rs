@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use super::disk::{Disk, DiskFile, create_held};
 use super::error::{StoreError, WriteError};
-use super::frame::{frame_header, segment_header};
+use super::frame::{fenced_frame_header, segment_header};
 use super::records::Record;
 
 /// Told after every group: committed up to this sequence number, or why never again.
@@ -37,9 +37,17 @@ impl Writer {
     /// # Errors
     /// [`StoreError::Write`] once the writer has failed; [`StoreError::TooLarge`] and [`StoreError::Encode`] for this record alone.
     pub fn append(&self, record: &Record) -> Result<u64, StoreError> {
+        self.append_under(0, record)
+    }
+
+    /// As [`Writer::append`], for a record of what is done under the lease with this fencing number.
+    ///
+    /// # Errors
+    /// Those of [`Writer::append`].
+    pub fn append_under(&self, fence: u64, record: &Record) -> Result<u64, StoreError> {
         let payload = record.encode()?;
         let kind = record.kind();
-        let header = frame_header(kind.code(), kind.schema(), record.id(), &payload);
+        let header = fenced_frame_header(kind.code(), kind.schema(), record.id(), fence, &payload);
         let mut state = self.shared.lock();
         if let Some(error) = &state.failed {
             return Err(error.clone().into());

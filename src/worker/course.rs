@@ -91,7 +91,7 @@ impl Recorder {
 }
 
 fn measures(task: &Task, keeps: bool) -> Vec<Id> {
-    if keeps { Vec::new() } else { task.measure.iter().map(|measure| measure.id).collect() }
+    if keeps { Vec::new() } else { task.measure.iter().map(|measure| measure.id(task.training)).collect() }
 }
 
 /// The body of a checkpoint.
@@ -114,7 +114,7 @@ pub fn unpack<'a>(task: &'a Task, data: &'a Dataset, exec: Exec, keeps: bool, bo
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-    use std::collections::HashMap;
+
     use std::time::Duration;
 
     use super::*;
@@ -125,6 +125,7 @@ mod tests {
     use crate::store::{Store, StoreError};
     use crate::train::spec::TrainingSpec;
     use crate::worker::control::{Control, Step, Undisturbed};
+    use crate::worker::data::Library;
     use crate::worker::execute::{Executor, Keep, TaskError};
 
     #[derive(Default)]
@@ -168,15 +169,17 @@ mod tests {
         }
     }
 
+    fn measure(name: &str) -> Measure {
+        Measure { estimator: EstimatorSpec::by_name(name).unwrap(), split: Split::Test }
+    }
+
     fn task() -> Task {
         let spec = TrainingSpec { architecture: vec![5, 3], epochs: 60, batch_size: 1000, ..TrainingSpec::default() };
-        let measure =
-            |id| Measure { id: Id([id; 16]), estimator: EstimatorSpec::by_name("binning").unwrap(), split: Split::Test };
-        Task { training: Id([7; 16]), spec, seed: 3, train: true, measure: vec![measure(1)] }
+        Task { training: Id([7; 16]), spec: spec.into(), seed: 3, train: true, measure: [measure("binning")].into() }
     }
 
     fn executor<'a>(store: &'a Store, memory: &'a Memory, keep_snapshots: usize) -> Executor<'a> {
-        let (checkpoints, data) = (Some(store.checkpoints()), HashMap::new());
+        let (checkpoints, data) = (Some(store.checkpoints()), Library::default());
         Executor { exec: Exec::serial(), store, index: None, writer: memory, checkpoints, keep_snapshots, data }
     }
 
@@ -235,12 +238,10 @@ mod tests {
             };
             assert!(continued(task));
             // Other settings would have another id; that they do not fit is noticed all the same.
-            let mut other = task.clone();
-            other.spec.architecture = vec![9];
-            assert!(!continued(&other));
+            let spec = TrainingSpec { architecture: vec![9], ..(*task.spec).clone() };
+            assert!(!continued(&Task { spec: spec.into(), ..task.clone() }));
             // Other measurements matter where they are taken on the way.
-            let mut other = task.clone();
-            other.measure[0].id = Id([2; 16]);
+            let other = Task { measure: [measure("upper")].into(), ..task.clone() };
             assert_eq!(continued(&other), keep > 0);
             let Found::Whole(body) = store.checkpoints().find(task.training, LAYOUT) else { panic!("a checkpoint") };
             store.checkpoints().keep(task.training, LAYOUT, &body[..body.len() - 1]).unwrap();

@@ -3,14 +3,13 @@
 //! Training and measurement are separate records, so a crash between them costs the measurement alone, and a measurement that is asked
 //! for later reads the snapshots. Where snapshots are too large to keep, the measurement trains again and measures on the way.
 
-use std::collections::HashMap;
-use std::rc::Rc;
 use std::time::Instant;
 
 use rayon::prelude::*;
 
 use super::control::{Control, Step};
 use super::course::{self, Recorder, Rows};
+use super::data::{DataError, Library};
 use super::measure::{MeasureError, Plan, Space};
 use super::serve::chain;
 use crate::grid::plan::Task;
@@ -20,7 +19,6 @@ use crate::store::records::{MeasureRow, Measurement, Record, Snapshots};
 use crate::store::{Index, Store, StoreError, Writer};
 use crate::train::data::Dataset;
 use crate::train::network::Network;
-use crate::train::spec::{DatasetName, Split, TrainingSpec};
 use crate::train::trainer::{Diverged, Trainer};
 
 /// Snapshots of a training are kept up to this size, in bytes, unless told otherwise.
@@ -32,6 +30,9 @@ pub enum TaskError {
     /// The numbers stopped being finite.
     #[error(transparent)]
     Diverged(#[from] Diverged),
+    /// The data is not there, or not what it was.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// An estimator refused its input.
     #[error("cannot measure")]
     Measure(#[from] MeasureError),
@@ -93,8 +94,8 @@ pub struct Executor<'a> {
     pub checkpoints: Option<Checkpoints>,
     /// Snapshots of a training are kept up to this size, in bytes.
     pub keep_snapshots: usize,
-    /// Data sets, by name and split seed.
-    pub data: HashMap<(DatasetName, u64), Rc<Dataset>>,
+    /// Data sets.
+    pub data: Library,
 }
 
 impl Executor<'_> {
@@ -103,8 +104,7 @@ impl Executor<'_> {
     /// # Errors
     /// [`TaskError`]; what was handed over before stays.
     pub fn execute(&mut self, task: &Task, control: &mut dyn Control) -> Result<(), TaskError> {
-        let data = self.data.entry((task.spec.dataset, task.spec.split_seed));
-        let data = Rc::clone(data.or_insert_with(|| Rc::new(Dataset::load(task.spec.dataset, task.spec.split_seed))));
+        let data = self.data.get(&task.spec.dataset, task.spec.split_seed)?;
         let training_share = task.training_cost() / task.cost().max(1.0);
         let committed = if task.train { None } else { self.snapshots(task)? };
         let (epochs, snapshots) = match committed {
@@ -276,28 +276,12 @@ impl Executor<'_> {
             by_measure.iter_mut().zip(epoch).for_each(|(all, rows)| all.extend(rows));
         }
         for (measure, rows) in task.measure.iter().zip(by_measure) {
-            self.writer.append(&Record::Measurement(Measurement { id: measure.id, training: task.training, rows }))?;
+            self.writer.append(&Record::Measurement(Measurement {
+                id: measure.id(task.training),
+                training: task.training,
+                rows,
+            }))?;
         }
         Ok(())
     }
-}
-
-/// The fingerprint of a data set's content, for the ids of trainings on it.
-#[must_use]
-pub fn data_fingerprint(spec: &TrainingSpec) -> String {
-    let data = Dataset::load(spec.dataset, 0);
-    let full = data.examples(Split::Full);
-    let mut hasher = blake3::Hasher::new();
-    for value in [full.n, full.inputs, data.n_classes] {
-        hasher.update(&(value as u64).to_le_bytes());
-    }
-    for block in &full.rows {
-        block.0.iter().for_each(|v| {
-            hasher.update(&v.to_le_bytes());
-        });
-    }
-    full.labels.iter().for_each(|label| {
-        hasher.update(&label.to_le_bytes());
-    });
-    hasher.finalize().to_hex().to_string()
 }

@@ -1,6 +1,6 @@
 //! Information of all layers at one epoch, from a parameter vector: the forward pass, then every estimator asked for.
 
-use crate::estimate::{Classes, EstimateError, Estimator, Sample, Scratch};
+use crate::estimate::{Classes, EstimateError, Estimator, Information, Sample, Scratch};
 use crate::grid::plan::Measure;
 use crate::math::exec::Exec;
 use crate::store::records::MeasureRow;
@@ -66,7 +66,7 @@ impl<'a> Plan<'a> {
                     let estimator = &measure.estimator;
                     let information = estimator.information(&sample, exec, &mut space.scratch);
                     let information = information.map_err(|source| refuse(estimator.name(), source))?;
-                    let (i_xt, i_ty) = (Some(information.i_xt), Some(information.i_ty));
+                    let Information { i_xt, i_ty } = information;
                     rows.push(MeasureRow { epoch, layer: layer as u32, i_xt, i_ty });
                 }
             }

@@ -4,7 +4,7 @@
 //! as finished by the committing one, once its records are committed, so that one sync serves all tasks that ended meanwhile.
 
 use std::any::Any;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -13,13 +13,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::control::{Control, Pace, Step};
+use super::data::Library;
 use super::execute::{Executor, KEEP_SNAPSHOTS, TaskError};
+use super::fenced::Fenced;
 use super::orders::Orders;
 use super::provenance::{self, attempt};
 use crate::launch::wire::{self, Order, Outcome, Report, Request};
 use crate::math::exec::Exec;
 use crate::store::records::{AttemptStatus, Record};
-use crate::store::{Store, StoreError, WriteError, Writer};
+use crate::store::{Store, StoreError, WriteError};
 
 /// Shortest time between two reports of progress.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
@@ -49,14 +51,15 @@ pub fn serve(
     let reporter = Arc::new(Reporter { output: Mutex::new(Box::new(output)), pending: Mutex::default() });
     let told = Arc::clone(&reporter);
     let writer = store.writer(move |result| told.committed(result))?;
+    let fenced = Fenced::new(&writer);
     let mut executor = Executor {
         exec: identity.exec,
         store: &store,
         index: None,
-        writer: &writer,
+        writer: &fenced,
         checkpoints: Some(store.checkpoints()),
         keep_snapshots: KEEP_SNAPSHOTS,
-        data: HashMap::new(),
+        data: Library::default(),
     };
     let orders = Arc::new(Orders::default());
     let (waiting, told) = (Arc::clone(&orders), Arc::clone(&reporter));
@@ -75,7 +78,8 @@ pub fn serve(
     loop {
         let order = orders.next();
         reporter.begin(order.ticket);
-        if let Err(error) = one(&mut executor, &writer, identity, &order, (&reporter, &panics)) {
+        fenced.under(order.fence);
+        if let Err(error) = one(&mut executor, &fenced, identity, &order, (&reporter, &panics)) {
             // What is behind other tasks is committed first; if the writer has failed, that has been told with all tasks.
             let _ = writer.flush();
             reporter.send(vec![Report::Lost { tickets: vec![order.ticket], error }]);
@@ -87,7 +91,7 @@ pub fn serve(
 /// Executes one order and hands its records over, that of the attempt last; the reason if the store cannot be read or written.
 fn one(
     executor: &mut Executor<'_>,
-    writer: &Writer,
+    writer: &Fenced<'_>,
     identity: &Identity<'_>,
     order: &Order,
     (reporter, panics): (&Reporter, &Panics),
@@ -168,10 +172,10 @@ impl Reporter {
     }
 
     /// Hands over the last record of a task and notes what to tell when it is committed.
-    fn end(&self, writer: &Writer, record: &Record, ticket: u64, outcome: Outcome) -> Result<(), StoreError> {
+    fn end(&self, writer: &Fenced<'_>, record: &Record, ticket: u64, outcome: Outcome) -> Result<(), StoreError> {
         // Held across both, or the commit could be told before the task is noted.
         let mut pending = self.pending();
-        let sequence = writer.append(record)?;
+        let sequence = writer.append_numbered(record)?;
         pending.current = None;
         pending.ended.push_back((sequence, ticket, outcome));
         Ok(())

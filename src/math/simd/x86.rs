@@ -146,6 +146,13 @@ impl Simd for Avx2 {
         ))
     }
     #[inline(always)]
+    fn less(self, a: Pair, b: Pair) -> u16 {
+        token_op!({
+            let half = |a, b| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) as u16;
+            half(a.0, b.0) | half(a.1, b.1) << 8
+        })
+    }
+    #[inline(always)]
     fn pow2(self, n: Pair) -> Pair {
         token_op!({
             let bias = _mm256_set1_epi32(127);
@@ -279,6 +286,16 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn select_gt(self, a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
         token_op!(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), y, x))
+    }
+    #[inline(always)]
+    fn max_abs(self, a: __m512, b: __m512) -> __m512 {
+        /// The larger magnitude, its sign cleared.
+        const LARGER_MAGNITUDE: i32 = 0b1011;
+        token_op!(_mm512_range_ps::<LARGER_MAGNITUDE>(a, b))
+    }
+    #[inline(always)]
+    fn less(self, a: __m512, b: __m512) -> u16 {
+        token_op!(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b))
     }
     #[inline(always)]
     fn pow2(self, n: __m512) -> __m512 {
