@@ -53,9 +53,10 @@ fn materialise_on(disk: &dyn Disk, grid: &Grid, index: &Index, dir: &Path) -> Re
     let mut tables = Tables::create(disk, dir, grid)?;
     let mut summary = Summary { runs: StatusCounts::default(), experiments: Vec::new(), tables: Vec::new() };
     let mut trained = HashSet::new();
-    for experiment in &grid.experiments {
-        let walk = Walk::new(grid, index, experiment);
-        // Experiments that differ only in how they measure share their trainings, all or none: the first repeat tells.
+    for (place, experiment) in grid.experiments.iter().enumerate() {
+        let walk = Walk { repeats: grid.repeats(place), ..Walk::new(grid, index, experiment) };
+        // Experiments that differ only in how they measure share their trainings, all or none: the first repeat tells. Where one has more
+        // repeats than another, attempts at those are not told twice either, but by the first.
         let attempts = trained.insert(walk.run(0).1);
         let counted = walk.experiment(&mut tables, attempts)?;
         summary.runs.merge(&counted.runs);
@@ -101,6 +102,8 @@ struct Walk<'a> {
     grid: &'a Grid,
     index: &'a Index,
     experiment: &'a Experiment,
+    /// Its repeats that the tables have.
+    repeats: u32,
     /// Estimators with their canonical text, each on each split: the order of the table.
     measured: Vec<(EstimatorSpec, String, Split)>,
 }
@@ -121,7 +124,7 @@ impl<'a> Walk<'a> {
         let settings = &experiment.settings;
         let splits = || Split::ALL.iter().filter(|split| settings.splits.contains(split));
         let measured = settings.estimators.iter().flat_map(|e| splits().map(move |&split| (*e, e.params(), split))).collect();
-        Self { grid, index, experiment, measured }
+        Self { grid, index, experiment, repeats: grid.n_runs, measured }
     }
 
     /// Seed and training of a repeat.
@@ -139,7 +142,7 @@ impl<'a> Walk<'a> {
         let mut counts = StatusCounts::default();
         let mut accuracies = Vec::new();
         let mut gathered = Gathered::new();
-        for repeat in 0..self.grid.n_runs {
+        for repeat in 0..self.repeats {
             let (seed, training) = self.run(repeat);
             let key = RunKey { experiment: label, run: repeat, seed };
             let name = training.to_string();
@@ -253,7 +256,7 @@ mod tests {
         let upper = EstimatorSpec::Upper { noise_variance: 1e-3 };
         let relu = TrainingSpec { activation: Activation::Relu, ..TrainingSpec::default() };
         let settings = |training: &TrainingSpec, estimators: &[EstimatorSpec]| Settings {
-            training: training.clone(),
+            training: training.clone().into(),
             estimators: estimators.to_vec(),
             splits: vec![Split::Test, Split::Train],
             data_dir: String::new(),
@@ -265,7 +268,7 @@ mod tests {
             experiment("relu", settings(&relu, &[binning])),
             experiment("relu, upper", settings(&relu, &[upper])),
         ];
-        Grid { cohort: "c".into(), n_runs: RUNS, seed: 7, experiments, duplicates: Vec::new() }
+        Grid { cohort: "c".into(), n_runs: RUNS, seed: 7, experiments, duplicates: Vec::new(), enough: Vec::new() }
     }
 
     fn value(n: u32, epoch: i64, layer: u32) -> f64 {
@@ -324,6 +327,7 @@ mod tests {
             commit: words(),
             isa: words(),
             gemm: words(),
+            threads: None,
         })
     }
 
@@ -385,7 +389,7 @@ mod tests {
             ("measures", "experiment run seed estimator estimator_params split epoch layer i_xt i_ty"),
             ("metrics", "experiment run seed epoch split loss accuracy"),
             ("gradients", "experiment run seed split epoch layer grad_mean grad_std snr weight_norm"),
-            ("provenance", "training_id attempt status error host launcher started seconds version commit isa gemm"),
+            ("provenance", "training_id attempt status error host launcher started seconds version commit isa gemm threads"),
             ("aggregate", &format!("experiment estimator estimator_params split epoch layer n {}", statistics.join(" "))),
         ] {
             assert_eq!(columns(&out, table), expected);

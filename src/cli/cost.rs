@@ -49,12 +49,7 @@ pub fn predict(
     let step = kinds.samples.iter().map(|(task, _)| task.step_work()).max().unwrap_or(0);
     let (workers, threads) = launcher.spread(&loaded.cohort.launcher.local, tasks.len(), step);
     let (model, sources) = learned(loaded, &kinds, store, workers, measure)?;
-    // Measurements are shared out over a worker's threads, steps of small networks are not.
-    let on_threads = |task: &Task| {
-        let serial = task.training_cost() / task.cost().max(1.0);
-        model.task(task).mean * (serial + (1.0 - serial) / f64::from(threads))
-    };
-    let by_kind: Vec<f64> = kinds.samples.iter().map(|(task, _)| on_threads(task)).collect();
+    let by_kind: Vec<f64> = kinds.samples.iter().map(|(task, _)| model.task(task).mean * share_of_time(task, threads)).collect();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let wall = wall_seconds(kinds.of.iter().map(|&kind| by_kind[kind as usize]), (workers as usize).min(cores));
     Ok(Cost { cpu: model.all(&kinds), wall, workers, threads, kinds: sources })
@@ -95,11 +90,19 @@ fn learned(
     Ok((model, sources))
 }
 
-/// Finished tasks of a grid with their seconds: those that one attempt did whole.
+/// The time that a task takes on so many threads, as a share of its CPU time: measurements are shared out over a worker's threads, steps of
+/// small networks are not.
+fn share_of_time(task: &Task, threads: u32) -> f64 {
+    let serial = task.training_cost() / task.cost().max(1.0);
+    serial + (1.0 - serial) / f64::from(threads.max(1))
+}
+
+/// Finished tasks of a grid with their seconds of CPU time: those that one attempt did whole.
 fn past(grid: &Grid, index: &Index) -> Result<Vec<(Task, f64)>, Failure> {
     let (repeats, experiments) = PAST;
     let experiments = grid.experiments.iter().take(experiments).cloned().collect();
-    let part = Grid { n_runs: grid.n_runs.min(repeats), experiments, duplicates: vec![], cohort: String::new(), seed: grid.seed };
+    let n_runs = grid.n_runs.min(repeats);
+    let part = Grid { n_runs, experiments, duplicates: vec![], cohort: String::new(), seed: grid.seed, enough: vec![] };
     let mut finished = Vec::new();
     for task in plan_of(&part, |_| false).tasks {
         if !index.contains(task.training) || !task.measure.iter().all(|measure| index.contains(measure.id(task.training))) {
@@ -108,7 +111,9 @@ fn past(grid: &Grid, index: &Index) -> Result<Vec<(Task, f64)>, Failure> {
         if let [attempt] = index.attempts(task.training)?.as_slice()
             && attempt.status == AttemptStatus::Ok
         {
-            finished.push((task, attempt.seconds));
+            // Of attempts before threads were told, most had one.
+            let seconds = attempt.seconds / share_of_time(&task, attempt.threads.unwrap_or(1));
+            finished.push((task, seconds));
         }
     }
     Ok(finished)

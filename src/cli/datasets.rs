@@ -34,7 +34,7 @@ pub fn find_all(grid: &mut Grid, text: &str) -> Result<String, String> {
     let (own, known) = split(text);
     let mut found: BTreeMap<Key, Result<DataSpec, String>> = BTreeMap::new();
     for experiment in &mut grid.experiments {
-        let spec = &mut experiment.settings.training.dataset;
+        let spec = &experiment.settings.training.dataset;
         let given = experiment.settings.data_dir.as_str();
         if matches!(spec.source, Source::Generated(_)) {
             continue;
@@ -43,7 +43,7 @@ pub fn find_all(grid: &mut Grid, text: &str) -> Result<String, String> {
         let known = known.get(&key).map(|known| DataSpec { source: spec.source.clone(), found: Some(Arc::clone(known)) });
         let look = || known.map_or_else(|| find(&spec.source, &data_dir(given)).map_err(|e| chain(&e)), Ok);
         if let Ok(whole) = found.entry(key).or_insert_with(look) {
-            *spec = whole.clone();
+            Arc::make_mut(&mut experiment.settings.training).dataset = whole.clone();
         }
     }
     let mut whole = own;

@@ -1,20 +1,24 @@
 //! Cohorts from files, directories or a store, parsed, checked and expanded before anything runs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::datasets;
 use super::exit::{Exit, Failure};
+use crate::aggregate::Enough;
 use crate::cohort::{self, Cohort, Parsed, Source};
 use crate::grid::Grid;
 use crate::grid::expand::expand;
 use crate::query::Study;
+use crate::store::Index;
 
 /// Name of the copy of a cohort's file beside its tables: `resume`, `aggregate` and `plot` know the cohort by it.
 pub const COPY: &str = "cohort.toml";
 
 /// A cohort, ready to be planned.
+#[derive(Clone)]
 pub struct Loaded {
     /// The text of its file, with all that it extends and what its data was found to be.
     pub text: String,
@@ -25,6 +29,16 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// The cohort with the numbers of repeats that are enough by what is committed, if it says when they are.
+    pub fn settled(&self, index: &Index) -> Result<Cow<'_, Self>, Failure> {
+        let Some(rule) = &self.cohort.stop_when else { return Ok(Cow::Borrowed(self)) };
+        let mut enough = Enough::new(&self.grid, rule);
+        enough.look(index)?;
+        let mut settled = self.clone();
+        settled.grid.enough = enough.numbers();
+        Ok(Cow::Owned(settled))
+    }
+
     /// As questions to a store take it.
     pub fn study(&self) -> Study<'_> {
         Study { grid: &self.grid, text: &self.text }

@@ -167,7 +167,7 @@ fn task(first: &RunRef<'_>, runs: &[RunRef<'_>]) -> Task {
             measure.push(Measure { estimator, split });
         }
     }
-    let spec = first.experiment().settings.training.clone().into();
+    let spec = first.experiment().settings.training.clone();
     Task { training: first.run.training, spec, seed: first.run.seed, train: true, measure: measure.into() }
 }
 

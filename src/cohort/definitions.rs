@@ -15,6 +15,8 @@ pub const MAX_LAYERS: usize = 64;
 pub const MAX_UNITS: u64 = 65_536;
 /// Magnitude of a real number at most. It fits the engine's f32, as does the least positive one.
 pub const MAX_NUMBER: f64 = 1e30;
+/// Passes over the training examples at most.
+pub const MAX_EPOCHS: u64 = 10_000_000;
 /// The least value of a number that must be positive.
 pub const MIN_POSITIVE: f64 = 1e-30;
 
@@ -201,7 +203,7 @@ pub const DEFINITIONS: &[Definition] = &[
     },
     Definition {
         key: "epochs",
-        kind: Kind::Integer { min: 0, max: 10_000_000, make: |v| u32::try_from(v).ok().map(Setting::Epochs) },
+        kind: Kind::Integer { min: 0, max: MAX_EPOCHS, make: |v| u32::try_from(v).ok().map(Setting::Epochs) },
         default: "8000",
         meaning: "passes over the training examples",
     },

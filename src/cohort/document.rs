@@ -12,13 +12,25 @@ use super::model::{Cohort, LauncherSettings, LocalSettings, MAX_RUNS};
 use super::setting::Setting;
 use super::syntax::{self, Entry, Node, entries};
 use super::values::{found, read_integer, read_text};
-use super::{axes, checks, flatten, sge};
+use super::{axes, checks, flatten, sge, stop};
 
 /// Keys at the top of the file.
-const TOP: &[&str] =
-    &["extends", "name", "description", "n_runs", "seed", "experiment", "grid", "zip", "exclude", "include", "launcher"];
+const TOP: &[&str] = &[
+    "extends",
+    "name",
+    "description",
+    "n_runs",
+    "seed",
+    "stop_when",
+    "experiment",
+    "grid",
+    "zip",
+    "exclude",
+    "include",
+    "launcher",
+];
 /// Top keys that are values, and so no sections.
-const TOP_VALUES: &[&str] = &["extends", "name", "description", "n_runs", "seed"];
+const TOP_VALUES: &[&str] = &["extends", "name", "description", "n_runs", "seed", "stop_when"];
 
 /// Reads a cohort, or what is left of it, and the text of one file that means the same if there are several. What it returns is valid if
 /// nothing was reported.
@@ -151,6 +163,7 @@ fn read_top(tree: &DeTable<'_>, reader: &mut Reader<'_, '_>) -> Cohort {
         zips: Vec::new(),
         excludes: Vec::new(),
         includes: Vec::new(),
+        stop_when: None,
         launcher: LauncherSettings::default(),
     };
     if !tree.contains_key("name") && !reader.lost && !reader.tainted.contains("name") {
@@ -164,6 +177,7 @@ fn read_top(tree: &DeTable<'_>, reader: &mut Reader<'_, '_>) -> Cohort {
             }
             "n_runs" => cohort.n_runs = count(read_integer(reader.reporter, node, key, key, (1, MAX_RUNS))).unwrap_or(1),
             "seed" => cohort.seed = read_integer(reader.reporter, node, key, key, (0, MAX_SEED)).unwrap_or(0),
+            "stop_when" => cohort.stop_when = stop::read(node, reader),
             "experiment" => cohort.base = read_base(node, reader),
             "launcher" => cohort.launcher = read_launcher(node, reader),
             // The parts that refer to one another are read below, whatever their order in the file.

@@ -1,7 +1,7 @@
 //! TOML → checked [`Cohort`]; the only room that knows TOML, and the only one that decides what a valid value is.
 //!
 //! Reading order: `settings` (what an experiment's settings are), `setting` and `definitions` (one setting, and the table of all),
-//! `model` (a checked cohort), `points` (which points it has); then how a file becomes one: `syntax` (text → tree), `values`
+//! `model` (a checked cohort), `stop` (when an experiment has repeats enough), `points` (which points it has); then how a file becomes one: `syntax` (text → tree), `values`
 //! (value → setting), `dataset` (the tables of files), `document` and `axes` (tree → cohort), `sge` (what a pilot asks of Grid Engine),
 //! `checks` (what only the whole file tells), `extends` and `flatten` (several
 //! files as one), `errors`; `schema` tells people and editors what may stand where;
@@ -26,6 +26,7 @@ pub mod points;
 pub mod schema;
 pub mod setting;
 pub mod settings;
+pub mod stop;
 
 mod axes;
 mod checks;

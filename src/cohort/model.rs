@@ -1,6 +1,7 @@
 //! A checked cohort: base settings, axes, what is excluded and included, repeats. Values only, no text.
 
 use super::setting::{Draft, Setting};
+use super::stop::StopWhen;
 
 /// Points of a cohort at most; more would not fit a machine's memory in the tables.
 pub const MAX_POINTS: u128 = 10_000_000;
@@ -30,6 +31,8 @@ pub struct Cohort {
     pub excludes: Vec<Exclude>,
     /// The `[[include]]`s.
     pub includes: Vec<Include>,
+    /// When an experiment has repeats enough.
+    pub stop_when: Option<StopWhen>,
     /// How to run; never part of an id.
     pub launcher: LauncherSettings,
 }

@@ -5,10 +5,12 @@ use serde_json::{Map, Value, json};
 use toml::de::DeValue;
 
 use super::definitions::{
-    DEFINITIONS, Definition, Kind, MAX_LAYERS, MAX_NUMBER, MAX_PROCESSES, MAX_SEED, MAX_UNITS, MIN_POSITIVE,
+    DEFINITIONS, Definition, Kind, MAX_EPOCHS, MAX_LAYERS, MAX_NUMBER, MAX_PROCESSES, MAX_SEED, MAX_UNITS, MIN_POSITIVE, one_of,
 };
 use super::model::MAX_RUNS;
+use super::setting::Setting;
 use super::sge;
+use super::stop::Quantity;
 use super::syntax::Node;
 use crate::estimate::params::{Domain, Parameter};
 use crate::estimate::spec::{EstimatorSpec, METHODS, Method};
@@ -47,6 +49,7 @@ pub fn rows() -> Vec<Row> {
         top("n_runs", &format!("an integer from 1 to {MAX_RUNS}"), Some("1"), "repeats of every experiment"),
         top("seed", &format!("an integer from 0 to {MAX_SEED}"), Some("0"), "what the seeds of the repeats are derived from"),
     ];
+    rows.extend(stop_when_rows());
     rows.extend(DEFINITIONS.iter().map(|d| row("[experiment]", d.key, d.kind.describe(), Some(d.default), d.meaning)));
     let axis = "a list of values of a setting, or of tables { label = \"…\", set = { key = value } }".to_owned();
     rows.extend([
@@ -83,6 +86,66 @@ pub fn rows() -> Vec<Row> {
     rows
 }
 
+/// The keys of `stop_when`, in the order in which they are looked up in its schema.
+fn stop_when_rows() -> Vec<Row> {
+    let row = |key, takes: String, default, meaning| Row { section: "[stop_when]", key, takes, default, meaning };
+    vec![
+        row(
+            "quantity",
+            one_of(&Quantity::ALL.iter().map(|q| q.name()).collect::<Vec<_>>()),
+            None,
+            "no further repeats of an experiment once the confidence interval of this is narrow enough",
+        ),
+        row(
+            "ci95",
+            Kind::Number { positive: true, make: Setting::LearningRate }.describe(),
+            None,
+            "its half-width must be below this",
+        ),
+        row(
+            "min_runs",
+            format!("an integer from 2 to {MAX_RUNS}"),
+            None,
+            "repeats before which no experiment stops; 3 if not given",
+        ),
+        row(
+            "split",
+            one_of(&Split::ALL.iter().map(|split| split.name()).collect::<Vec<_>>()),
+            None,
+            "where it is looked at; test if it is measured there",
+        ),
+        row("epoch", format!("an integer from -1 to {MAX_EPOCHS}"), None, "when; the last recorded epoch if not given"),
+        row("layer", format!("an integer from 0 to {MAX_LAYERS}"), None, "of i_xt and i_ty; the last hidden layer if not given"),
+        row(
+            "estimator",
+            "an estimator's name, or a table as in { upper = { noise_variance = 1e-3 } }".to_owned(),
+            None,
+            "of i_xt and i_ty; the first of the experiment if not given",
+        ),
+    ]
+}
+
+/// The schema of `stop_when`.
+fn stop_when() -> Value {
+    let types = [
+        json!({ "enum": Quantity::ALL.iter().map(|q| q.name()).collect::<Vec<_>>() }),
+        positive(),
+        json!({ "type": "integer", "minimum": 2, "maximum": MAX_RUNS, "default": 3 }),
+        json!({ "enum": Split::ALL.iter().map(|split| split.name()).collect::<Vec<_>>() }),
+        json!({ "type": "integer", "minimum": -1, "maximum": MAX_EPOCHS }),
+        json!({ "type": "integer", "minimum": 0, "maximum": MAX_LAYERS }),
+        json!({ "anyOf": estimators() }),
+    ];
+    let property = |(row, mut schema): (Row, Value)| {
+        schema["description"] = json!(row.meaning);
+        (row.key.to_owned(), schema)
+    };
+    let properties: Map<String, Value> = stop_when_rows().into_iter().zip(types).map(property).collect();
+    let mut schema = object(properties.into());
+    schema["required"] = json!(["quantity", "ci95"]);
+    schema
+}
+
 /// What a name is.
 const NAME_TAKES: &str = "a string of 1 to 64 characters out of A-Z, a-z, 0-9, `.`, `_`, `-`, and not \".\" or \"..\"";
 
@@ -108,6 +171,7 @@ pub fn json_schema() -> Value {
             "extends": about("extends", json!({ "type": "string" })),
             "n_runs": about("n_runs", json!({ "type": "integer", "minimum": 1, "maximum": MAX_RUNS, "default": 1 })),
             "seed": about("seed", json!({ "type": "integer", "minimum": 0, "maximum": MAX_SEED, "default": 0 })),
+            "stop_when": stop_when(),
             "experiment": settings(),
             "grid": one_or_several("axes"),
             "zip": one_or_several("axes"),
@@ -187,7 +251,7 @@ fn axes() -> Value {
     let axis = |items: Value| json!({ "type": "array", "minItems": 1, "items": items });
     let mut properties = each(|definition| axis(json!({ "anyOf": [value(definition), labelled] })));
     // The same for the whole cohort, so no axes.
-    for key in ["extends", "name", "description", "n_runs", "seed"] {
+    for key in ["extends", "name", "description", "n_runs", "seed", "stop_when"] {
         properties.insert(key.to_owned(), json!(false));
     }
     json!({ "type": "object", "minProperties": 1, "properties": properties, "additionalProperties": axis(labelled) })

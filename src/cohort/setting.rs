@@ -1,6 +1,7 @@
 //! One setting with its checked value: what a line of a cohort file sets, an axis varies and an exclude matches.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::settings::Settings;
 use crate::estimate::params::Value;
@@ -159,7 +160,7 @@ pub struct Draft {
 impl Draft {
     /// Sets one value.
     pub fn apply(&mut self, setting: &Setting) {
-        let training = &mut self.settings.training;
+        let training = Arc::make_mut(&mut self.settings.training);
         match setting {
             Setting::Dataset(v) => training.dataset = v.clone().into(),
             Setting::DataDir(v) => self.settings.data_dir.clone_from(v),

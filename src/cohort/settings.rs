@@ -2,14 +2,16 @@
 //!
 //! Nothing here reads text; `cohort`'s parser builds these values.
 
+use std::sync::Arc;
+
 use crate::estimate::spec::EstimatorSpec;
 use crate::train::spec::{Split, TrainingSpec};
 
 /// Settings of one experiment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// What is trained.
-    pub training: TrainingSpec,
+    /// What is trained; shared with the tasks that train it.
+    pub training: Arc<TrainingSpec>,
     /// On which splits information is measured, in the order of [`Split::ALL`], without repetition.
     pub splits: Vec<Split>,
     /// Which estimators measure, in the order of the cohort file, without repetition; may be empty.
@@ -23,7 +25,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            training: TrainingSpec::default(),
+            training: Arc::default(),
             splits: vec![Split::Train, Split::Test],
             estimators: vec![EstimatorSpec::Binning { bin_width: EstimatorSpec::DEFAULT_BIN_WIDTH }],
             data_dir: String::new(),

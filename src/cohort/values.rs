@@ -233,7 +233,7 @@ fn read_estimators(reporter: &mut Reporter<'_>, items: &DeArray<'_>, path: &str)
 }
 
 /// One estimator: its name, or a table `{ name = { parameter = value } }`.
-fn read_estimator(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str) -> Option<EstimatorSpec> {
+pub(super) fn read_estimator(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str) -> Option<EstimatorSpec> {
     match node.get_ref() {
         DeValue::String(name) => named_estimator(reporter, &node.span(), path, name),
         DeValue::Table(table) if table.len() == 1 => {

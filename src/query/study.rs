@@ -60,7 +60,7 @@ impl<'a> Study<'a> {
     /// The runs for which `keep` holds, in the order of the tables; looked at by several threads.
     pub fn runs_where(self, keep: impl Fn(&RunRef<'_>) -> bool + Sync) -> Vec<RunRef<'a>> {
         let of = |experiment: usize| {
-            (0..self.grid.n_runs).into_par_iter().filter_map({
+            (0..self.grid.repeats(experiment)).into_par_iter().filter_map({
                 let keep = &keep;
                 move |repeat| {
                     let run = RunRef { study: self, run: self.grid.run(experiment, repeat) };
@@ -201,7 +201,7 @@ pub mod samples {
         let upper = EstimatorSpec::Upper { noise_variance: 1e-3 };
         let relu = TrainingSpec { activation: Activation::Relu, epochs: 300, ..TrainingSpec::default() };
         let settings = |training: &TrainingSpec, estimator| Settings {
-            training: training.clone(),
+            training: training.clone().into(),
             estimators: vec![estimator],
             splits: vec![Split::Train, Split::Test],
             data_dir: String::new(),
@@ -213,7 +213,7 @@ pub mod samples {
             experiment("relu: binned", settings(&relu, binning)),
             experiment("relu: upper", settings(&relu, upper)),
         ];
-        Grid { cohort: "c".into(), n_runs: 2, seed: 7, experiments, duplicates: Vec::new() }
+        Grid { cohort: "c".into(), n_runs: 2, seed: 7, experiments, duplicates: Vec::new(), enough: Vec::new() }
     }
 }
 

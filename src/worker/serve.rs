@@ -20,7 +20,7 @@ use super::orders::Orders;
 use super::provenance::{self, attempt};
 use crate::launch::wire::{self, Order, Outcome, Report, Request};
 use crate::math::exec::Exec;
-use crate::store::records::{AttemptStatus, Record};
+use crate::store::records::{Attempt, AttemptStatus, Record};
 use crate::store::{Store, StoreError, WriteError};
 
 /// Shortest time between two reports of progress.
@@ -112,6 +112,8 @@ fn one(
     }
     let note =
         attempt(order.task.training, order.attempt, started, identity.launcher, identity.exec.isa.name(), status, error.clone());
+    let threads = if identity.exec.parallel { u32::try_from(rayon::current_num_threads()).ok() } else { Some(1) };
+    let note = Attempt { threads, ..note };
     let outcome = error.map_or(Outcome::Ok, |error| Outcome::Failed { error });
     reporter.end(writer, &Record::Attempt(note), order.ticket, outcome).map_err(|error| chain(&error))
 }
