@@ -124,7 +124,7 @@ impl<'a> Trainer<'a> {
         let new = Self::new(spec, data, seed, exec);
         let n = new.parameters.len();
         let fits = passes <= spec.epochs && parameters.len() == n && state.fits(spec.optimizer, n);
-        fits.then(|| Self { passes, parameters, state, ..new })
+        fits.then_some(Self { parameters, state, passes, ..new })
     }
 
     /// The network's architecture.
