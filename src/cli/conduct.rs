@@ -17,7 +17,7 @@ use super::others::Others;
 use super::print::print_reports;
 use super::progress::Progress;
 use super::repeats::Repeats;
-use super::{figures, submit, summary};
+use super::{figures, submit, summary, tensorboard};
 use crate::aggregate::{Summary, materialise};
 use crate::grid::plan::{Task, plan};
 use crate::launch::drive::{News, Observer, Turn, Wish, drive};
@@ -277,6 +277,7 @@ pub fn tables_and_figures(loaded: &Loaded, index: &Index, dir: &Path) -> Result<
     let with_csv = summary.tables.iter().filter(|table| table.with_extension("csv").is_file()).cloned();
     write_csv(&OsDisk, &with_csv.collect::<Vec<_>>())?;
     let figures = figures::draw(&loaded.cohort.name, dir, figures::Format::Png)?;
+    tensorboard::write(loaded, index, dir, tensorboard::REPEATS, |experiment| experiment.settings.tensorboard)?;
     let state = dir.join(STATE);
     let status = status(loaded.study(), index, &[])?;
     let text = summary::remember(&summary, &figures, &loaded.text, &status, index);

@@ -10,6 +10,7 @@ mod conduct;
 mod conducted;
 mod convert;
 mod cost;
+mod data;
 mod datasets;
 mod diff;
 mod estimate;
@@ -44,6 +45,7 @@ mod status;
 mod studies;
 mod submit;
 mod summary;
+mod tensorboard;
 mod warning;
 mod worker;
 
@@ -90,6 +92,8 @@ enum Command {
     Plot(plot::PlotArguments),
     Estimate(estimate::EstimateArguments),
 
+    Data(data::DataArguments),
+    Tensorboard(tensorboard::TensorBoardArguments),
     Schema(schema::SchemaArguments),
     Convert(convert::ConvertArguments),
     Compact(compact::CompactArguments),
@@ -168,6 +172,8 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Plot(a) => plot::plot(&a, quiet),
         Command::Estimate(a) => estimate::estimate(&a, quiet),
 
+        Command::Data(a) => data::data(&a, quiet),
+        Command::Tensorboard(a) => tensorboard::tensorboard(&a, quiet),
         Command::Schema(a) => schema::schema(&a),
         Command::Convert(a) => convert::convert(&a, quiet),
         Command::Compact(a) => compact::compact(&a, quiet),

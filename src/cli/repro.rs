@@ -25,7 +25,7 @@ use crate::store::{Index, StoreError};
 use crate::train::network::Network;
 use crate::worker::control::Undisturbed;
 use crate::worker::data::Library;
-use crate::worker::execute::{Executor, KEEP_SNAPSHOTS, Keep, TaskError};
+use crate::worker::execute::{Executor, Keep, TaskError};
 use crate::worker::serve::chain;
 
 /// Differences told one by one; `--json` has all.
@@ -111,15 +111,8 @@ pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<Exit, Failure> {
     }
     let exec = Exec { isa: machine::isa()?, parallel: rayon::current_num_threads() > 1 };
     let (start, memory) = (Instant::now(), Memory::default());
-    let mut executor = Executor {
-        exec,
-        store: &open.store,
-        index: None,
-        writer: &memory,
-        checkpoints: None,
-        keep_snapshots: KEEP_SNAPSHOTS,
-        data: Library::default(),
-    };
+    let mut executor =
+        Executor { exec, store: &open.store, index: None, writer: &memory, checkpoints: None, data: Library::default() };
     let computed = executor.execute(&task, &mut Undisturbed);
     let seconds = start.elapsed().as_secs_f64();
     let mut comparison = Comparison::default();

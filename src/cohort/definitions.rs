@@ -1,5 +1,6 @@
 //! The table of settings: key, what may stand there, default, meaning. Parsing, suggestions and the schema all read it.
 
+use super::recording::{SCHEDULE_TAKES, STOPPING_TAKES};
 use super::setting::Setting;
 use crate::estimate::spec::EstimatorSpec;
 use crate::train::source::{Format, Source};
@@ -56,6 +57,15 @@ pub enum Kind {
         /// The setting.
         make: fn(&str) -> Setting,
     },
+    /// A number of bytes, or a size as text.
+    Bytes {
+        /// The setting.
+        make: fn(u64) -> Setting,
+    },
+    /// Which epochs are recorded.
+    Recorded,
+    /// When a training stops early.
+    Stopping,
     /// A data set, by name or as a table of files.
     Dataset,
     /// Units of the hidden layers.
@@ -78,6 +88,9 @@ impl Kind {
             Self::Switch { .. } => "true or false".to_owned(),
             Self::Text { .. } => "a string".to_owned(),
             Self::Dataset => dataset_forms(),
+            Self::Bytes { .. } => "a number of bytes, or a size as in \"64 MiB\"".to_owned(),
+            Self::Recorded => SCHEDULE_TAKES.to_owned(),
+            Self::Stopping => STOPPING_TAKES.to_owned(),
             Self::Layers => format!("a list of at most {MAX_LAYERS} integers from 1 to {MAX_UNITS}, as in [10, 7, 5]"),
             Self::Splits => "\"train\", \"test\", \"full\" or a list of them".to_owned(),
             Self::Estimators => {
@@ -212,6 +225,30 @@ pub const DEFINITIONS: &[Definition] = &[
         kind: Kind::Switch { make: Setting::RecordInitial },
         default: "false",
         meaning: "also record the untrained network, as epoch -1",
+    },
+    Definition {
+        key: "recorded_epochs",
+        kind: Kind::Recorded,
+        default: "\"standard\"",
+        meaning: "epochs at which is recorded; standard: every one below 50, every 2nd below 100, every 20th below 2000, then every 100th; always the last",
+    },
+    Definition {
+        key: "keep_snapshots",
+        kind: Kind::Bytes { make: Setting::KeepSnapshots },
+        default: "\"16 MiB\"",
+        meaning: "weights of recorded epochs are kept up to this size a training; beyond that a later measurement trains again",
+    },
+    Definition {
+        key: "early_stopping",
+        kind: Kind::Stopping,
+        default: "false",
+        meaning: "end of the training before its last epoch: true is val_acc above 0.94; patience is in passes",
+    },
+    Definition {
+        key: "tensorboard",
+        kind: Kind::Switch { make: Setting::TensorBoard },
+        default: "false",
+        meaning: "also write curves and activities for TensorBoard when the cohort is run",
     },
     Definition {
         key: "calculate_mi_for",

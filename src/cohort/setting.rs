@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::settings::Settings;
 use crate::estimate::params::Value;
 use crate::estimate::spec::EstimatorSpec;
+use crate::train::schedule::Recorded;
 use crate::train::source::Source;
 use crate::train::spec::{Activation, Optimizer, Split};
+use crate::train::stopping::EarlyStopping;
 
 /// A setting and its value, within its domain.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +38,14 @@ pub enum Setting {
     Epochs(u32),
     /// `record_initial`
     RecordInitial(bool),
+    /// `recorded_epochs`
+    RecordedEpochs(Recorded),
+    /// `keep_snapshots`, in bytes
+    KeepSnapshots(u64),
+    /// `early_stopping`
+    EarlyStopping(Option<EarlyStopping>),
+    /// `tensorboard`
+    TensorBoard(bool),
     /// `calculate_mi_for`, in the order of [`Split::ALL`]
     CalculateMiFor(Vec<Split>),
     /// `estimators`
@@ -65,6 +75,10 @@ impl Setting {
             Self::BatchSize(_) => "batch_size",
             Self::Epochs(_) => "epochs",
             Self::RecordInitial(_) => "record_initial",
+            Self::RecordedEpochs(_) => "recorded_epochs",
+            Self::KeepSnapshots(_) => "keep_snapshots",
+            Self::EarlyStopping(_) => "early_stopping",
+            Self::TensorBoard(_) => "tensorboard",
             Self::CalculateMiFor(_) => "calculate_mi_for",
             Self::Estimators(_) => "estimators",
             Self::Estimator(_) => "estimator",
@@ -85,7 +99,10 @@ impl Setting {
             Self::SplitSeed(v) | Self::SeedOffset(v) => v.to_string(),
             Self::BatchSize(v) | Self::Epochs(v) => v.to_string(),
             Self::InitialBias(v) | Self::LearningRate(v) | Self::DiscretizationRange(v) => format!("{v:?}"),
-            Self::RecordInitial(v) => v.to_string(),
+            Self::RecordInitial(v) | Self::TensorBoard(v) => v.to_string(),
+            Self::RecordedEpochs(v) => v.text(),
+            Self::KeepSnapshots(v) => v.to_string(),
+            Self::EarlyStopping(v) => v.map_or_else(|| "false".to_owned(), |rule| rule.text()),
             Self::Architecture(v) => list(v.iter().map(u32::to_string)),
             Self::CalculateMiFor(v) => match v.as_slice() {
                 [one] => one.name().to_owned(),
@@ -113,6 +130,10 @@ impl Setting {
             Self::BatchSize(v) => *v == training.batch_size,
             Self::Epochs(v) => *v == training.epochs,
             Self::RecordInitial(v) => *v == training.schedule.record_initial,
+            Self::RecordedEpochs(v) => *v == training.schedule.epochs,
+            Self::KeepSnapshots(v) => *v == training.schedule.keep_snapshots,
+            Self::EarlyStopping(v) => *v == training.early_stopping,
+            Self::TensorBoard(v) => *v == settings.tensorboard,
             Self::CalculateMiFor(v) => *v == settings.splits,
             Self::Estimators(v) => *v == settings.estimators,
             Self::Estimator(v) => only(settings).is_some_and(|e| e.name() == v.name()),
@@ -139,6 +160,10 @@ impl Setting {
             "batch_size" => Self::BatchSize(training.batch_size),
             "epochs" => Self::Epochs(training.epochs),
             "record_initial" => Self::RecordInitial(training.schedule.record_initial),
+            "recorded_epochs" => Self::RecordedEpochs(training.schedule.epochs.clone()),
+            "keep_snapshots" => Self::KeepSnapshots(training.schedule.keep_snapshots),
+            "early_stopping" => Self::EarlyStopping(training.early_stopping),
+            "tensorboard" => Self::TensorBoard(settings.tensorboard),
             "calculate_mi_for" => Self::CalculateMiFor(settings.splits.clone()),
             "estimators" => Self::Estimators(settings.estimators.clone()),
             "estimator" => Self::Estimator(EstimatorSpec::by_name(only(settings)?.name())?),
@@ -174,6 +199,10 @@ impl Draft {
             Setting::BatchSize(v) => training.batch_size = *v,
             Setting::Epochs(v) => training.epochs = *v,
             Setting::RecordInitial(v) => training.schedule.record_initial = *v,
+            Setting::RecordedEpochs(v) => training.schedule.epochs.clone_from(v),
+            Setting::KeepSnapshots(v) => training.schedule.keep_snapshots = *v,
+            Setting::EarlyStopping(v) => training.early_stopping = *v,
+            Setting::TensorBoard(v) => self.settings.tensorboard = *v,
             Setting::CalculateMiFor(v) => self.settings.splits.clone_from(v),
             Setting::Estimators(v) => self.settings.estimators.clone_from(v),
             Setting::Estimator(v) => self.estimator = Some(*v),

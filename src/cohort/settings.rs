@@ -16,6 +16,8 @@ pub struct Settings {
     pub splits: Vec<Split>,
     /// Which estimators measure, in the order of the cohort file, without repetition; may be empty.
     pub estimators: Vec<EstimatorSpec>,
+    /// Whether curves and activities are written for TensorBoard when the cohort is run. No part of what an experiment means.
+    pub tensorboard: bool,
     /// Directory of the published data sets; empty: what the environment says. No part of what an experiment means: its data's content is.
     pub data_dir: String,
     /// Added to the cohort's seed before the seeds of the repeats are derived.
@@ -28,6 +30,7 @@ impl Default for Settings {
             training: Arc::default(),
             splits: vec![Split::Train, Split::Test],
             estimators: vec![EstimatorSpec::Binning { bin_width: EstimatorSpec::DEFAULT_BIN_WIDTH }],
+            tensorboard: false,
             data_dir: String::new(),
             seed_offset: 0,
         }
@@ -67,6 +70,8 @@ impl Settings {
             ("batch_size", int(t.batch_size.into())),
             ("epochs", int(t.epochs.into())),
             ("record_initial", ColumnValue::Bool(t.schedule.record_initial)),
+            ("recorded_epochs", ColumnValue::Text(t.schedule.epochs.text())),
+            ("early_stopping", ColumnValue::Text(t.early_stopping.map_or_else(|| "false".to_owned(), |rule| rule.text()))),
             ("calculate_mi_for", list(self.splits.iter().map(|s| format!("\"{}\"", s.name())).collect())),
             ("estimators", list(self.estimators.iter().map(|e| format!("{{\"{}\":{}}}", e.name(), e.params())).collect())),
             ("seed_offset", int(self.seed_offset)),

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
-use super::dataset;
 use super::definitions::{Definition, Kind, MAX_LAYERS, MAX_NUMBER, MAX_UNITS, MIN_POSITIVE, one_of};
 use super::errors::{Reporter, nearest};
 use super::setting::Setting;
 use super::syntax::{Node, entries};
+use super::{dataset, recording};
 use crate::estimate::params::{Domain, Parameter, Value};
 use crate::estimate::spec::EstimatorSpec;
 use crate::train::spec::Split;
@@ -131,6 +131,9 @@ impl Definition {
             (Kind::Number { positive, make }, _) => read_number(reporter, node, path, self.key, positive).map(make),
             (Kind::Switch { make }, DeValue::Boolean(value)) => Some(make(*value)),
             (Kind::Text { make }, DeValue::String(text)) => Some(make(text)),
+            (Kind::Bytes { make }, _) => recording::read_bytes(reporter, node, path, self.key).map(make),
+            (Kind::Recorded, _) => recording::read_schedule(reporter, node, path).map(Setting::RecordedEpochs),
+            (Kind::Stopping, _) => recording::read_stopping(reporter, node, path).map(Setting::EarlyStopping),
             (Kind::Dataset, _) => dataset::read(reporter, node, path).map(Setting::Dataset),
             (Kind::Layers, DeValue::Array(items)) => self.read_layers(reporter, node, items, path),
             (Kind::Splits, DeValue::String(_)) => {

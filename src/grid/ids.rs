@@ -119,7 +119,7 @@ impl Id {
     /// meaning are one experiment. Never stored.
     #[must_use]
     pub fn meaning(settings: &Settings) -> Self {
-        let Settings { training, splits, estimators, data_dir, seed_offset } = settings;
+        let Settings { training, splits, estimators, tensorboard: _, data_dir, seed_offset } = settings;
         let mut measures: Vec<_> = estimators.iter().map(|e| format!("estimator={} {}\n", e.name(), e.params())).collect();
         measures.sort_unstable();
         let mut text = canonical(training);
@@ -206,7 +206,8 @@ fn canonical(spec: &TrainingSpec) -> String {
         learning_rate,
         batch_size,
         epochs,
-        schedule: Schedule { record_initial },
+        schedule: Schedule { record_initial, epochs: recorded, keep_snapshots: _ },
+        early_stopping,
     } = spec;
     let mut text = String::new();
     let mut put = |key: &str, value: &dyn fmt::Display, is_default: bool| {
@@ -218,12 +219,15 @@ fn canonical(spec: &TrainingSpec) -> String {
     put("activation_fn", &activation.name(), *activation == default.activation);
     put("architecture", &format_args!("{architecture:?}"), *architecture == default.architecture);
     put("batch_size", batch_size, *batch_size == default.batch_size);
+    let stopping = early_stopping.map(|rule| rule.text()).unwrap_or_default();
+    put("early_stopping", &stopping, early_stopping.is_none());
     put("epochs", epochs, *epochs == default.epochs);
     // −0 equals 0 and is left out, too; the engine computes the same with both.
     put("initial_bias", initial_bias, *initial_bias == default.initial_bias);
     put("learning_rate", learning_rate, *learning_rate == default.learning_rate);
     put("optimizer", &optimizer.name(), *optimizer == default.optimizer);
     put("record_initial", record_initial, *record_initial == default.schedule.record_initial);
+    put("recorded_epochs", &recorded.text(), *recorded == default.schedule.epochs);
     put("split_seed", split_seed, *split_seed == default.split_seed);
     // Given test files are part of the content, and no share of it.
     let share = dataset.train_fraction().unwrap_or(TRAIN_SHARE);
@@ -274,7 +278,8 @@ mod tests {
             learning_rate: 1e-3,
             batch_size: 16,
             epochs: 300,
-            schedule: Schedule { record_initial: true },
+            schedule: Schedule { record_initial: true, ..Schedule::default() },
+            early_stopping: None,
         }
     }
 

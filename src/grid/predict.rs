@@ -6,7 +6,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::plan::Task;
-use crate::train::schedule::Schedule;
 use crate::train::spec::TrainingSpec;
 
 /// Half-width of the interval, as a share, where the spread is not known.
@@ -37,12 +36,14 @@ impl Like {
             learning_rate: _,
             batch_size,
             epochs,
-            schedule: Schedule { record_initial },
+            schedule,
+            early_stopping,
         } = &*task.spec;
         let mut hasher = DefaultHasher::new();
         let data = dataset.size();
         (data.train, data.examples, data.inputs, data.classes).hash(&mut hasher);
-        (architecture, activation, optimizer, batch_size, epochs, record_initial, task.train).hash(&mut hasher);
+        early_stopping.map(|rule| rule.text()).hash(&mut hasher);
+        (architecture, activation, optimizer, batch_size, epochs, schedule.count(*epochs), task.train).hash(&mut hasher);
         task.measure.iter().for_each(|measure| (measure.estimator.name(), measure.split).hash(&mut hasher));
         Self(hasher.finish())
     }

@@ -6,6 +6,7 @@
 
 pub mod colormap;
 mod epochs;
+pub mod events;
 mod infoplane;
 mod legend;
 mod markers;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
 use super::source::DataSpec;
+use super::stopping::EarlyStopping;
 
 /// Version of the training semantics. Part of every training's id: raise it when the same settings would give other weights.
 pub const TRAINING_VERSION: u32 = 1;
@@ -145,6 +146,8 @@ pub struct TrainingSpec {
     pub epochs: u32,
     /// At which epochs the network is recorded.
     pub schedule: Schedule,
+    /// When it ends before the last pass.
+    pub early_stopping: Option<EarlyStopping>,
 }
 
 impl Default for TrainingSpec {
@@ -161,6 +164,7 @@ impl Default for TrainingSpec {
             batch_size: 256,
             epochs: 8000,
             schedule: Schedule::default(),
+            early_stopping: None,
         }
     }
 }

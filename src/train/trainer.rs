@@ -8,6 +8,7 @@ use super::network::{Activations, Network};
 use super::optimizer::State;
 use super::spec::{Split, TrainingSpec};
 use super::step::Workspace;
+use super::stopping::Watch;
 use crate::math::exec::Exec;
 use crate::math::rng::{Purpose, Stream};
 use crate::math::simd::{Block, blocks, flat, flat_mut};
@@ -66,6 +67,8 @@ pub struct Trainer<'a> {
     /// Welford's running mean and sum of squared deviations, one a parameter.
     moments: (Vec<f64>, Vec<f64>),
     passes: u32,
+    /// What early stopping remembers.
+    watch: Watch,
 }
 
 impl<'a> Trainer<'a> {
@@ -85,6 +88,7 @@ impl<'a> Trainer<'a> {
             order: Vec::with_capacity(data.examples(Split::Train).n.max(data.examples(Split::Test).n)),
             moments: (vec![0.0; n], vec![0.0; n]),
             passes: 0,
+            watch: Watch::default(),
             spec,
             data,
             exec,
@@ -112,19 +116,20 @@ impl<'a> Trainer<'a> {
             parameters,
             state,
             passes,
+            watch,
         } = self;
-        Checkpoint { passes: *passes, parameters: parameters.clone(), state: state.clone() }
+        Checkpoint { passes: *passes, parameters: parameters.clone(), state: state.clone(), watch: *watch }
     }
 
     /// The training that [`Trainer::checkpoint`] was taken of: it goes on to the bit as if it had never stopped. `None` if the checkpoint
     /// is none of these settings.
     #[must_use]
     pub fn restore(spec: &'a TrainingSpec, data: &'a Dataset, seed: u64, exec: Exec, checkpoint: Checkpoint) -> Option<Self> {
-        let Checkpoint { passes, parameters, state } = checkpoint;
+        let Checkpoint { passes, parameters, state, watch } = checkpoint;
         let new = Self::new(spec, data, seed, exec);
         let n = new.parameters.len();
         let fits = passes <= spec.epochs && parameters.len() == n && state.fits(spec.optimizer, n);
-        fits.then_some(Self { parameters, state, passes, ..new })
+        fits.then_some(Self { parameters, state, passes, watch, ..new })
     }
 
     /// The network's architecture.
@@ -166,6 +171,16 @@ impl<'a> Trainer<'a> {
         }
         self.passes += 1;
         Ok(())
+    }
+
+    /// Whether early stopping ends the training here. To be asked once after every pass, since it counts them.
+    ///
+    /// # Errors
+    /// [`Diverged`] if the loss is not finite.
+    pub fn stops(&mut self) -> Result<bool, Diverged> {
+        let Some(rule) = &self.spec.early_stopping else { return Ok(false) };
+        let metrics = self.metrics(rule.monitor.split())?;
+        Ok(self.watch.stops(rule, rule.monitor.of(metrics.loss, metrics.accuracy)))
     }
 
     /// Loss and accuracy on a split, in inference mode.

@@ -123,6 +123,7 @@ mod tests {
     use crate::store::checkpoints::Found;
     use crate::store::records::Record;
     use crate::store::{Store, StoreError};
+    use crate::train::schedule::Schedule;
     use crate::train::spec::TrainingSpec;
     use crate::worker::control::{Control, Step, Undisturbed};
     use crate::worker::data::Library;
@@ -173,20 +174,21 @@ mod tests {
         Measure { estimator: EstimatorSpec::by_name(name).unwrap(), split: Split::Test }
     }
 
-    fn task() -> Task {
-        let spec = TrainingSpec { architecture: vec![5, 3], epochs: 60, batch_size: 1000, ..TrainingSpec::default() };
+    fn task(keep_snapshots: u64) -> Task {
+        let schedule = Schedule { keep_snapshots, ..Schedule::default() };
+        let spec = TrainingSpec { architecture: vec![5, 3], epochs: 60, batch_size: 1000, schedule, ..TrainingSpec::default() };
         Task { training: Id([7; 16]), spec: spec.into(), seed: 3, train: true, measure: [measure("binning")].into() }
     }
 
-    fn executor<'a>(store: &'a Store, memory: &'a Memory, keep_snapshots: usize) -> Executor<'a> {
+    fn executor<'a>(store: &'a Store, memory: &'a Memory) -> Executor<'a> {
         let (checkpoints, data) = (Some(store.checkpoints()), Library::default());
-        Executor { exec: Exec::serial(), store, index: None, writer: memory, checkpoints, keep_snapshots, data }
+        Executor { exec: Exec::serial(), store, index: None, writer: memory, checkpoints, data }
     }
 
     /// Executes in `store`, with that script; the records, and how it ended.
-    fn execute(store: &Store, task: &Task, keep: usize, control: &mut dyn Control) -> (Vec<Record>, Result<(), TaskError>) {
+    fn execute(store: &Store, task: &Task, control: &mut dyn Control) -> (Vec<Record>, Result<(), TaskError>) {
         let memory = Memory::default();
-        let ended = executor(store, &memory, keep).execute(task, control);
+        let ended = executor(store, &memory).execute(task, control);
         (memory.0.into_inner(), ended)
     }
 
@@ -197,27 +199,27 @@ mod tests {
     }
 
     /// All snapshots are kept, or all is measured on the way.
-    const KEEPS: [usize; 2] = [usize::MAX, 0];
+    const KEEPS: [u64; 2] = [u64::MAX, 0];
 
     #[test]
     fn a_task_stopped_and_taken_up_again_leaves_the_same_records() {
-        let task = task();
         for keep in KEEPS {
+            let task = task(keep);
             let (_dir, store) = store();
-            let (expected, ended) = execute(&store, &task, keep, &mut Undisturbed);
+            let (expected, ended) = execute(&store, &task, &mut Undisturbed);
             assert!(ended.is_ok());
             let Some(Record::Training(training)) = expected.first() else { panic!("a training first") };
             assert_eq!(training.snapshots.is_some(), keep > 0);
             // Stopped with a checkpoint after 3 passes, then at once, an older checkpoint, then to the end.
             let mut first = Script::new(&[Step::GoOn, Step::GoOn, Step::GoOn, Step::CheckpointAndStop]);
-            let (records, ended) = execute(&store, &task, keep, &mut first);
+            let (records, ended) = execute(&store, &task, &mut first);
             assert!(records.is_empty() && matches!(ended, Err(TaskError::Stopped { kept: Some(2) })), "{ended:?}");
             let mut second = Script::new(&[Step::GoOn, Step::Checkpoint, Step::Stop]);
-            let (records, ended) = execute(&store, &task, keep, &mut second);
+            let (records, ended) = execute(&store, &task, &mut second);
             assert!(records.is_empty() && matches!(ended, Err(TaskError::Stopped { kept: Some(4) })), "{ended:?}");
             assert_eq!((second.continued, second.saved), (vec![2], 1));
             let mut third = Script::default();
-            let (records, ended) = execute(&store, &task, keep, &mut third);
+            let (records, ended) = execute(&store, &task, &mut third);
             assert!(ended.is_ok());
             assert_eq!(third.continued, [4]);
             assert_eq!(records, expected);
@@ -227,13 +229,13 @@ mod tests {
 
     #[test]
     fn a_checkpoint_that_does_not_fit_is_not_used() {
-        let task = &task();
         for keep in KEEPS {
+            let task = &task(keep);
             let (_dir, store) = store();
-            execute(&store, task, keep, &mut Script::new(&[Step::GoOn, Step::CheckpointAndStop])).1.unwrap_err();
+            execute(&store, task, &mut Script::new(&[Step::GoOn, Step::CheckpointAndStop])).1.unwrap_err();
             let continued = |task: &Task| {
                 let mut script = Script::new(&[Step::Stop]);
-                execute(&store, task, keep, &mut script).1.unwrap_err();
+                execute(&store, task, &mut script).1.unwrap_err();
                 !script.continued.is_empty()
             };
             assert!(continued(task));
@@ -254,9 +256,9 @@ mod tests {
     #[test]
     fn a_training_that_failed_is_forgotten() {
         let (_dir, store) = store();
-        let (task, memory) = (task(), Memory::default());
-        execute(&store, &task, 0, &mut Script::new(&[Step::GoOn, Step::CheckpointAndStop])).1.unwrap_err();
-        executor(&store, &memory, 0).forget(&task);
+        let (task, memory) = (task(0), Memory::default());
+        execute(&store, &task, &mut Script::new(&[Step::GoOn, Step::CheckpointAndStop])).1.unwrap_err();
+        executor(&store, &memory).forget(&task);
         assert_eq!(store.checkpoints().find(task.training, LAYOUT), Found::Nothing);
     }
 }

@@ -21,9 +21,6 @@ use crate::train::data::Dataset;
 use crate::train::network::Network;
 use crate::train::trainer::{Diverged, Trainer};
 
-/// Snapshots of a training are kept up to this size, in bytes, unless told otherwise.
-pub const KEEP_SNAPSHOTS: usize = 16 << 20;
-
 /// A task that did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
@@ -92,8 +89,6 @@ pub struct Executor<'a> {
     pub writer: &'a dyn Keep,
     /// Where checkpoints are left and taken up; `None`: every training is done from its beginning.
     pub checkpoints: Option<Checkpoints>,
-    /// Snapshots of a training are kept up to this size, in bytes.
-    pub keep_snapshots: usize,
     /// Data sets.
     pub data: Library,
 }
@@ -154,23 +149,29 @@ impl Executor<'_> {
         control: &mut dyn Control,
     ) -> Result<Option<(Vec<i64>, Snapshots)>, TaskError> {
         let spec = &task.spec;
-        let (epochs, last) = (spec.schedule.recorded(spec.epochs), i64::from(spec.epochs) - 1);
+        let (planned, last) = (spec.schedule.count(spec.epochs), i64::from(spec.epochs) - 1);
         let network = Network::new(spec, data.inputs(), data.n_classes);
-        let keep = network.n_parameters() * size_of::<f32>() * epochs.len() <= self.keep_snapshots;
+        let limit = usize::try_from(spec.schedule.keep_snapshots).unwrap_or(usize::MAX);
+        let keep = network.n_parameters() * size_of::<f32>() * planned <= limit;
         let plan = Plan::new(&network, data, if keep { &[] } else { &task.measure });
-        let mut space = Space::default();
+        let (mut space, mut epochs) = (Space::default(), Vec::with_capacity(planned));
         let (mut kept, mut trainer, mut recorder) = match self.continued(task, data, keep) {
             Some((trainer, recorder)) => (Some(trainer.epoch()), trainer, recorder),
             None => (None, Trainer::new(spec, data, task.seed, self.exec), Recorder::new(task, keep)),
         };
         if let Some(epoch) = kept {
+            epochs.extend((-1..=epoch).filter(|&epoch| spec.schedule.records(epoch, spec.epochs)));
             control.continued(epoch);
         }
         for epoch in kept.map_or(-1, |epoch| epoch + 1)..=last {
+            let mut stops = false;
             if epoch >= 0 {
                 trainer.pass()?;
+                stops = trainer.stops()?;
             }
-            if spec.schedule.records(epoch, spec.epochs) {
+            // Where it stops early is its last epoch.
+            if stops || spec.schedule.records(epoch, spec.epochs) {
+                epochs.push(epoch);
                 recorder.record(&mut trainer, epoch)?;
                 if keep {
                     recorder.snapshots.parameters.push(trainer.parameters().to_vec());
@@ -178,6 +179,9 @@ impl Executor<'_> {
                     recorder.rows.push(plan.at(self.exec, epoch, trainer.parameters(), &mut space)?);
                 }
                 control.progress(share * (epoch + 1) as f64 / f64::from(spec.epochs.max(1)));
+            }
+            if stops {
+                break;
             }
             // Behind the last pass there is nothing left to stop.
             if epoch < last {

@@ -2,8 +2,10 @@
 //!
 //! Reading order: `serve` (the process that a launcher starts), `orders` (what waits in it), `data` (files → data sets), `execute` (one
 //! task: train, commit, measure, commit), `course` (a training under way, and its checkpoint), `control` (who may stop it), `fenced`
-//! (records under a lease), `measure` (information of all layers at one epoch), `provenance` (who ran it, where, with what).
+//! (records under a lease), `measure` (information of all layers at one epoch), `activity` (activations to look at), `provenance` (who ran
+//! it, where, with what).
 
+pub mod activity;
 pub mod calibrate;
 pub mod control;
 pub mod course;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::control::{Control, Pace, Step};
 use super::data::Library;
-use super::execute::{Executor, KEEP_SNAPSHOTS, TaskError};
+use super::execute::{Executor, TaskError};
 use super::fenced::Fenced;
 use super::orders::Orders;
 use super::provenance::{self, attempt};
@@ -58,7 +58,6 @@ pub fn serve(
         index: None,
         writer: &fenced,
         checkpoints: Some(store.checkpoints()),
-        keep_snapshots: KEEP_SNAPSHOTS,
         data: Library::default(),
     };
     let orders = Arc::new(Orders::default());
