@@ -36,7 +36,8 @@ pub fn measurement(spec: &TrainingSpec, recorded: usize, estimator: &EstimatorSp
     let layers = &widths(spec)[1..];
     let one = |units: f64| match estimator {
         EstimatorSpec::Binning { .. } => n * (6.0 + 0.4 * units),
-        EstimatorSpec::Bins(_) => n * (10.0 + 3.0 * units),
+        EstimatorSpec::Edge(_) => n * (700.0 + 60.0 * units.min(9.0)),
+        EstimatorSpec::Bins(_) | EstimatorSpec::WeightedBinning(_) => n * (10.0 + 3.0 * units),
         EstimatorSpec::Ksg1(_) | EstimatorSpec::Ksg2(_) | EstimatorSpec::MixedKsg(_) => n * n * (0.12 + 0.045 * units),
         EstimatorSpec::Dcor(_) => n * n * (0.5 + 0.1 * units),
         EstimatorSpec::Upper { .. } | EstimatorSpec::Lower { .. } => n * n / 2.0 * (0.12 + 0.012 * units),

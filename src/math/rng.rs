@@ -16,6 +16,14 @@ pub enum Purpose {
     Init = 2,
     /// Order of the examples; the index is the pass.
     Shuffle = 3,
+    /// Hash projections and probes of the estimator EDGE; the index is the member or the column.
+    Edge = 4,
+    /// Bootstraps of a sample; the index is the draw.
+    Bootstrap = 5,
+    /// Parts of a sample; the index is the draw.
+    Subsample = 6,
+    /// Shuffles of one side of a sample; the index is the draw.
+    Permutation = 7,
     /// Noise that breaks ties in a sample; the index is the column.
     Noise = 16,
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::control::{Control, Step};
 use super::course::{self, Recorder, Rows};
 use super::data::{DataError, Library};
-use super::measure::{MeasureError, Plan, Space};
+use super::measure::{MeasureError, Plan, Ranges, Space};
 use super::serve::chain;
 use crate::grid::plan::Task;
 use crate::math::exec::Exec;
@@ -154,6 +154,8 @@ impl Executor<'_> {
         let limit = usize::try_from(spec.schedule.keep_snapshots).unwrap_or(usize::MAX);
         let keep = network.n_parameters() * size_of::<f32>() * planned <= limit;
         let plan = Plan::new(&network, data, if keep { &[] } else { &task.measure });
+        // What spans all epochs must be known before the first is measured, so that such a training is passed through twice.
+        let plan = if plan.wants_ranges() { self.with_ranges(plan, task, data)? } else { plan };
         let (mut space, mut epochs) = (Space::default(), Vec::with_capacity(planned));
         let (mut kept, mut trainer, mut recorder) = match self.continued(task, data, keep) {
             Some((trainer, recorder)) => (Some(trainer.epoch()), trainer, recorder),
@@ -237,6 +239,27 @@ impl Executor<'_> {
         saved.is_ok()
     }
 
+    /// The plan with the ranges of a training whose snapshots are not kept.
+    fn with_ranges<'p>(&self, plan: Plan<'p>, task: &Task, data: &Dataset) -> Result<Plan<'p>, TaskError> {
+        let spec = &task.spec;
+        let mut trainer = Trainer::new(spec, data, task.seed, self.exec);
+        let (mut space, mut ranges) = (Space::default(), Ranges::default());
+        for epoch in -1..i64::from(spec.epochs) {
+            let mut stops = false;
+            if epoch >= 0 {
+                trainer.pass()?;
+                stops = trainer.stops()?;
+            }
+            if stops || spec.schedule.records(epoch, spec.epochs) {
+                plan.widen(self.exec, epoch, trainer.parameters(), &mut space, &mut ranges)?;
+            }
+            if stops {
+                break;
+            }
+        }
+        Ok(plan.with_ranges(ranges))
+    }
+
     /// Measures every snapshot; epochs are shared out over the threads, and a value never depends on who computed it.
     fn measure(
         &self,
@@ -248,7 +271,14 @@ impl Executor<'_> {
         control: &mut dyn Control,
     ) -> Result<Vec<Rows>, TaskError> {
         let network = Network::new(&task.spec, data.inputs(), data.n_classes);
-        let plan = Plan::new(&network, data, &task.measure);
+        let mut plan = Plan::new(&network, data, &task.measure);
+        if plan.wants_ranges() {
+            let (mut space, mut ranges) = (Space::default(), Ranges::default());
+            for (epoch, parameters) in epochs.iter().zip(&snapshots.parameters) {
+                plan.widen(self.exec, *epoch, parameters, &mut space, &mut ranges)?;
+            }
+            plan = plan.with_ranges(ranges);
+        }
         let work: Vec<(i64, &Vec<f32>)> = epochs.iter().copied().zip(&snapshots.parameters).collect();
         // A few epochs a thread at a time, so that progress is told while the work goes on.
         let (serial, threads) = (Exec { parallel: false, ..self.exec }, rayon::current_num_threads());
