@@ -14,11 +14,13 @@ pub use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Avx2, Avx512};
 
+use serde::{Deserialize, Serialize};
+
 /// Lanes of a vector.
 pub const LANES: usize = 16;
 
 /// Sixteen consecutive f32, aligned to a cache line: the unit in which kernels store their data.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[repr(C, align(64))]
 pub struct Block(pub [f32; LANES]);
 

@@ -7,6 +7,7 @@
 //! gradients to weights), `trainer` (a training).
 
 pub mod activation;
+pub mod checkpoint;
 pub mod data;
 pub mod dense;
 pub mod dropout;

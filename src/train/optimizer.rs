@@ -1,11 +1,13 @@
 //! Optimizers: from a gradient to new parameters, over one flat vector.
 
+use serde::{Deserialize, Serialize};
+
 use super::spec::Optimizer;
 use crate::math::exec::Exec;
 use crate::math::simd::{Block, Kernel, Simd};
 
-/// An optimizer's state for one parameter vector.
-#[derive(Clone, Debug)]
+/// An optimizer's state for one parameter vector. Checkpoints hold it as it is: see [`super::checkpoint`] before changing its fields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     optimizer: Optimizer,
     /// First moment of Adam and AdamW, velocity of SGD; empty where there is none.
@@ -27,6 +29,13 @@ impl State {
         };
         let space = |there: bool| vec![Block::default(); if there { n } else { 0 }];
         Self { optimizer, first: space(first), second: space(second), powers: (1.0, 1.0) }
+    }
+
+    /// Whether this is a state of `optimizer` for a vector of `n` blocks.
+    #[must_use]
+    pub fn fits(&self, optimizer: Optimizer, n: usize) -> bool {
+        let new = Self::new(optimizer, n);
+        self.optimizer == optimizer && self.first.len() == new.first.len() && self.second.len() == new.second.len()
     }
 
     /// One step with that gradient. Returns whether all new parameters are finite.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::checkpoint::Checkpoint;
 use super::data::Dataset;
 use super::dropout::Place;
 use super::inference::Activations;
@@ -100,6 +101,41 @@ impl<'a> Trainer<'a> {
             network,
             parameters,
         }
+    }
+
+    /// All that a training between two passes is and that settings, seed and data do not tell.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        // Every field is either kept or made anew from the settings; whoever adds one must say here which.
+        let Self {
+            spec: _,
+            data: _,
+            exec: _,
+            seed: _,
+            network: _,
+            gradient: _,
+            penalty: _,
+            workspace: _,
+            inference: _,
+            order: _,
+            moments: _,
+            parameters,
+            state,
+            passes,
+            watch,
+        } = self;
+        Checkpoint { passes: *passes, parameters: parameters.clone(), state: state.clone(), watch: *watch }
+    }
+
+    /// The training that [`Trainer::checkpoint`] was taken of: it goes on to the bit as if it had never stopped. `None` if the checkpoint
+    /// is none of these settings.
+    #[must_use]
+    pub fn restore(spec: &'a TrainingSpec, data: &'a Dataset, seed: u64, exec: Exec, checkpoint: Checkpoint) -> Option<Self> {
+        let Checkpoint { passes, parameters, state, watch } = checkpoint;
+        let new = Self::new(spec, data, seed, exec);
+        let fits =
+            passes <= spec.epochs && parameters.len() == new.parameters.len() && state.fits(spec.optimizer, new.gradient.len());
+        fits.then_some(Self { parameters, state, passes, watch, ..new })
     }
 
     /// The network's architecture.
