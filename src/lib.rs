@@ -6,22 +6,24 @@
 //! ```text
 //! cohort.toml ─ cohort (parse, check) ─ grid (experiments, runs) ─ plan (tasks = grid − store)
 //!       ─ launch (local) ─ worker: train → record → estimate ─ store (records, committed atomically; tables)
-//!       ─ aggregate (mean, median, sd, sem, CI over runs) ─ plot
+//!       ─ aggregate (mean, median, sd, sem, CI over runs) ─ plot / report
 //! ```
 //!
 //! | room | holds | may import |
 //! | --- | --- | --- |
 //! | [`math`] | SIMD lanes, vector functions, random streams | nothing of ours |
 //! | [`train`] | data sets, layers, optimizers, the step; pure | `math` |
+//! | [`data`] | bytes of files → labelled examples; opens no file | `math`, `train` |
 //! | [`estimate`] | estimators of mutual information; pure | `math` |
 //! | [`cohort`] | TOML → checked cohort; errors with line, column, key | `train`, `estimate` (their checked types) |
 //! | [`grid`] | cohort → experiments → runs → tasks; ids, seeds; pure | `cohort`, `train`, `estimate` |
-//! | [`store`] | records, atomic commit, index, tables; knows Parquet | `grid`, `cohort`, `train`, `estimate` (their checked types) |
-//! | [`launch`] | where tasks run; no kernels | `grid` |
-//! | [`worker`] | executes one task: joins kernels to the store | `launch` (messages), `store`, `grid`, `train`, `estimate`, `math` |
+//! | [`store`] | records, atomic commit, index, tables; knows Parquet | `grid`, `cohort`, `data`, `train`, `estimate` (their checked types) |
+//! | [`launch`] | where tasks run; no kernels | `grid`, `cohort` (its launcher settings), `store` (leases, small files) |
+//! | [`worker`] | executes one task: joins kernels to the store | `launch` (messages), `store`, `grid`, `data`, `train`, `estimate`, `math` |
 //! | [`aggregate`] | statistics over runs, tables of a cohort | `store`, `grid`, `cohort`, `train`, `estimate` |
 //! | [`query`] | what is known of runs; finding, comparing, carrying over | `store`, `grid`, `cohort`, `aggregate`, `train`, `estimate` |
 //! | [`plot`] | figures from numbers | nothing of ours |
+//! | [`report`] | HTML pages from numbers | nothing of ours |
 //! | [`cli`] | one file per subcommand | everything |
 //!
 //! `math`, `train`, `estimate`, `grid` do no I/O, read no clock and no environment. A test (`tests/architecture.rs`) holds these rules.
@@ -29,12 +31,14 @@
 pub mod aggregate;
 pub mod cli;
 pub mod cohort;
+pub mod data;
 pub mod estimate;
 pub mod grid;
 pub mod launch;
 pub mod math;
 pub mod plot;
 pub mod query;
+pub mod report;
 pub mod store;
 pub mod train;
 pub mod worker;

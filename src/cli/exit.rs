@@ -16,7 +16,8 @@ pub enum Exit {
     Done = 0,
     /// A defect or an accident of the program itself.
     Internal = 1,
-    // 2, wrong usage, is clap's.
+    /// Wrong usage; most of it is told by the parser of arguments.
+    Usage = 2,
     /// An invalid cohort, configuration or input file; nothing ran.
     Invalid = 3,
     /// Finished, but some runs failed.
@@ -27,6 +28,8 @@ pub enum Exit {
     Store = 6,
     /// A launcher is not available, or nothing works on it.
     Launcher = 7,
+    /// Of a pilot alone: what a batch system takes as the wish to be started again.
+    Requeue = 99,
 }
 
 impl From<Exit> for ExitCode {

@@ -1,5 +1,7 @@
 //! What this machine offers and how the work is spread over it: instruction set, worker processes, threads.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 
 use super::exit::{Exit, Failure};
@@ -11,6 +13,8 @@ use crate::math::simd::Isa;
 pub enum LauncherName {
     /// Worker processes on this machine
     Local,
+    /// Array jobs of Grid Engine
+    Sge,
 }
 
 impl LauncherName {
@@ -18,6 +22,7 @@ impl LauncherName {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Local => "local",
+            Self::Sge => "sge",
         }
     }
 }
@@ -28,12 +33,25 @@ pub struct LauncherArguments {
     /// Where tasks run
     #[arg(long, value_enum, default_value_t = LauncherName::Local)]
     pub launcher: LauncherName,
-    /// Worker processes [default: the cohort's, or one a core as far as there are tasks]
+    /// Worker processes, or pilots of Grid Engine [default: the cohort's, or one a core as far as there are tasks]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub workers: Option<u32>,
     /// Threads of each worker [default: the cohort's, or the cores shared out]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub threads: Option<u32>,
+    /// Seconds between two checkpoints of a training
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub checkpoint_every: Duration,
+    /// Stay until the work that was given to Grid Engine has ended
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// A time in seconds, fractions allowed.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let expected = || "expected seconds, a number from 0 to 1e9".to_owned();
+    let number = text.parse::<f64>().ok().filter(|seconds| (0.0..=1e9).contains(seconds)).ok_or_else(expected)?;
+    Duration::try_from_secs_f64(number).map_err(|_| expected())
 }
 
 /// Work per training step, in multiply-adds, from which a task is worth several threads.

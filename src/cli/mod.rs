@@ -1,6 +1,8 @@
 //! The command line: one file a subcommand. Everything human goes to stderr, results that were asked for to stdout.
 
 mod aggregate;
+mod attend;
+mod cancel;
 mod columns;
 mod compact;
 mod compare;
@@ -8,6 +10,8 @@ mod conduct;
 mod conducted;
 mod convert;
 mod cost;
+mod data;
+mod datasets;
 mod diff;
 mod estimate;
 pub mod exit;
@@ -16,24 +20,37 @@ mod export;
 mod figures;
 mod find;
 mod gc;
+mod gc_sweeps;
 mod import;
 mod interrupt;
 mod load;
+mod logs;
 mod machine;
 mod manual;
+mod others;
+mod pilot;
+mod pilot_batch;
 mod plan;
 mod plot;
 mod print;
 mod progress;
+mod repeats;
+mod report;
 mod repro;
 mod resume;
 mod run;
 mod sample_file;
 mod schema;
+mod serve;
 mod show;
+mod site;
 mod status;
 mod studies;
+mod submit;
 mod summary;
+mod sweeps;
+mod tensorboard;
+mod warning;
 mod worker;
 
 use std::path::PathBuf;
@@ -65,8 +82,10 @@ enum Command {
     Run(run::RunArguments),
     Plan(plan::PlanArguments),
     Resume(resume::ResumeArguments),
+    Cancel(cancel::CancelArguments),
     Status(status::StatusArguments),
     Explain(explain::ExplainArguments),
+    Logs(logs::LogsArguments),
     Repro(repro::ReproArguments),
     Find(find::FindArguments),
     Show(show::ShowArguments),
@@ -75,8 +94,12 @@ enum Command {
     Import(import::ImportArguments),
     Aggregate(aggregate::AggregateArguments),
     Plot(plot::PlotArguments),
+    Report(report::ReportArguments),
+    Serve(serve::ServeArguments),
     Estimate(estimate::EstimateArguments),
 
+    Data(data::DataArguments),
+    Tensorboard(tensorboard::TensorBoardArguments),
     Schema(schema::SchemaArguments),
     Convert(convert::ConvertArguments),
     Compact(compact::CompactArguments),
@@ -141,8 +164,10 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Run(a) => run::run(&a, quiet),
         Command::Plan(a) => plan::plan(&a),
         Command::Resume(a) => resume::resume(&a, quiet),
+        Command::Cancel(a) => cancel::cancel(&a, quiet),
         Command::Status(a) => status::status(&a),
         Command::Explain(a) => explain::explain(&a),
+        Command::Logs(a) => logs::logs(&a),
         Command::Repro(a) => repro::repro(&a, quiet),
         Command::Find(a) => find::find(&a, quiet),
         Command::Show(a) => show::show(&a),
@@ -151,8 +176,12 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Import(a) => import::import(&a, quiet),
         Command::Aggregate(a) => aggregate::aggregate(&a, quiet),
         Command::Plot(a) => plot::plot(&a, quiet),
+        Command::Report(a) => report::report(&a, quiet),
+        Command::Serve(a) => serve::serve(&a, quiet),
         Command::Estimate(a) => estimate::estimate(&a, quiet),
 
+        Command::Data(a) => data::data(&a, quiet),
+        Command::Tensorboard(a) => tensorboard::tensorboard(&a, quiet),
         Command::Schema(a) => schema::schema(&a),
         Command::Convert(a) => convert::convert(&a, quiet),
         Command::Compact(a) => compact::compact(&a, quiet),

@@ -1,5 +1,6 @@
 //! `infoplane plan`: what a cohort is and what of it is missing. Writes nothing.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -15,15 +16,12 @@ use super::load::{self, Loaded};
 use super::machine::LauncherArguments;
 use super::print::{print, print_reports};
 use crate::cohort::settings::ColumnValue;
-use crate::grid::ids::Id;
-use crate::grid::plan::{Plan, plan as plan_of};
+use crate::grid::plan::{Plan, plan as plan_of, plan_all};
 use crate::store::records::AttemptStatus;
-use crate::store::{Index, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// Experiments listed one by one.
 const MOST: usize = 60;
-/// Runs looked at one by one, experiment by experiment.
-const MOST_RUNS: u128 = 100_000;
 
 /// Show a cohort's grid, and what of it is done and missing; runs and writes nothing
 #[derive(Args, Debug)]
@@ -83,7 +81,15 @@ pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: A
     };
     let mut values = Vec::new();
     for loaded in cohorts {
-        let plan = plan_of(&loaded.grid, &loaded.data, |id| index.as_ref().is_some_and(|index| index.contains(*id)));
+        let settled = match &index {
+            Some(index) => loaded.settled(index)?,
+            None => Cow::Borrowed(loaded),
+        };
+        let loaded = &*settled;
+        let plan = match &index {
+            Some(index) => plan_of(&loaded.grid, |id| index.contains(*id)),
+            None => plan_all(&loaded.grid),
+        };
         let mut unfinished: BTreeMap<&str, usize> = BTreeMap::new();
         for task in &plan.tasks {
             let attempts = index.as_ref().map_or(Ok(vec![]), |index| index.attempts(task.training))?;
@@ -94,13 +100,13 @@ pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: A
             }
         }
         let of = |status: &str| unfinished.get(status).copied().unwrap_or(0);
-        let done = index.as_ref().map_or_else(Vec::new, |index| done_runs(loaded, index));
+        let done = if index.is_some() { &plan.done[..] } else { &[] };
         let store = index.as_ref().map(|index| (index, out));
         let cost = cost::predict(loaded, &plan.tasks, store, launcher, ask.measure)?;
         if as_json {
-            values.push(value(loaded, &plan, &cost, &done, (of("failed"), of("lost"))));
+            values.push(value(loaded, &plan, &cost, done, (of("failed"), of("lost"))));
         } else {
-            print(text(loaded, &plan, &cost, &done, (of("failed"), of("lost"))).as_bytes())?;
+            print(text(loaded, &plan, &cost, done, (of("failed"), of("lost"))).as_bytes())?;
         }
     }
     if as_json {
@@ -119,6 +125,7 @@ fn value(loaded: &Loaded, plan: &Plan, cost: &Cost, done: &[u32], (failed, lost)
         "measurements": counts.measurements,
         "done": counts.done,
         "missing": counts.missing,
+        "not_needed": loaded.grid.not_needed(),
         "failed": failed,
         "lost": lost,
         "tasks": {
@@ -147,6 +154,10 @@ fn text(loaded: &Loaded, plan: &Plan, cost: &Cost, done: &[u32], (failed, lost):
     );
     let _ = writeln!(text, "  {} trainings, {} measurements", counts.trainings, counts.measurements);
     let _ = writeln!(text, "  done {}, missing {}{}{}", counts.done, counts.missing, more(failed, "failed"), more(lost, "lost"));
+    if let Some(rule) = &loaded.cohort.stop_when {
+        let _ =
+            writeln!(text, "  repeats of an experiment end once {rule}: {} runs are not needed so far", loaded.grid.not_needed());
+    }
     let train = plan.tasks.iter().filter(|t| t.train).count();
     let measure: usize = plan.tasks.iter().map(|t| t.measure.len()).sum();
     let _ = writeln!(text, "  to do: {train} trainings, {measure} measurements, in {} tasks", plan.tasks.len());
@@ -164,22 +175,6 @@ fn more(n: usize, what: &str) -> String {
     if n == 0 { String::new() } else { format!(" ({n} {what})") }
 }
 
-/// Runs done of each experiment; nothing for a cohort of too many runs to look at one by one.
-fn done_runs(loaded: &Loaded, index: &Index) -> Vec<u32> {
-    let Loaded { grid, data, .. } = loaded;
-    if grid.experiments.len() as u128 * u128::from(grid.n_runs) > MOST_RUNS {
-        return Vec::new();
-    }
-    let mut done = vec![0; grid.experiments.len()];
-    for run in grid.runs(data).filter(|run| index.contains(run.training)) {
-        let settings = &grid.experiments[run.experiment].settings;
-        let mut ids =
-            settings.estimators.iter().flat_map(|e| settings.splits.iter().map(|s| Id::measurement(run.training, e, *s)));
-        done[run.experiment] += u32::from(ids.all(|id| index.contains(id)));
-    }
-    done
-}
-
 /// The experiments with the settings in which they differ, and how many of their runs are done.
 fn table(loaded: &Loaded, done: &[u32]) -> String {
     let experiments = &loaded.grid.experiments;
@@ -193,7 +188,9 @@ fn table(loaded: &Loaded, done: &[u32]) -> String {
     lines.extend(rows.iter().map(|row| differing.iter().map(|&c| cell(&row[c].1)).collect()));
     if !done.is_empty() {
         lines[0].push("done".to_owned());
-        lines[1..].iter_mut().zip(done).for_each(|(line, done)| line.push(format!("{done}/{}", loaded.grid.n_runs)));
+        let of = |experiment: usize| loaded.grid.repeats(experiment);
+        let lines = lines[1..].iter_mut().zip(done).enumerate();
+        lines.for_each(|(n, (line, done))| line.push(format!("{done}/{}", of(n))));
     }
     let widths: Vec<usize> = (0..lines[0].len()).map(|c| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0)).collect();
     let mut text = String::from("\n");

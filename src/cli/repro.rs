@@ -1,7 +1,6 @@
 //! `infoplane repro`: a run computed again, in memory, and compared with what is committed, to the bit.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::Instant;
 
@@ -23,8 +22,9 @@ use crate::query::compare::{Difference, measurements, trainings};
 use crate::query::study::resolve;
 use crate::store::records::{Attempt, AttemptStatus, Record};
 use crate::store::{Index, StoreError};
-use crate::train::data::Dataset;
 use crate::train::network::Network;
+use crate::worker::control::Undisturbed;
+use crate::worker::data::Library;
 use crate::worker::execute::{Executor, Keep, TaskError};
 use crate::worker::serve::chain;
 
@@ -89,6 +89,10 @@ impl Keep for Memory {
         self.0.borrow_mut().push(record.clone());
         Ok(())
     }
+
+    fn settle(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<Exit, Failure> {
@@ -107,8 +111,9 @@ pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<Exit, Failure> {
     }
     let exec = Exec { isa: machine::isa()?, parallel: rayon::current_num_threads() > 1 };
     let (start, memory) = (Instant::now(), Memory::default());
-    let mut executor = Executor { exec, store: &open.store, index: None, writer: &memory, data: HashMap::new() };
-    let computed = executor.execute(&task, &mut |_| ());
+    let mut executor =
+        Executor { exec, store: &open.store, index: None, writer: &memory, checkpoints: None, data: Library::default() };
+    let computed = executor.execute(&task, &mut Undisturbed);
     let seconds = start.elapsed().as_secs_f64();
     let mut comparison = Comparison::default();
     match &computed {
@@ -151,12 +156,12 @@ pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<Exit, Failure> {
 fn task(first: &RunRef<'_>, runs: &[RunRef<'_>]) -> Task {
     let mut measure: Vec<Measure> = Vec::new();
     for (estimator, split, id) in runs.iter().flat_map(RunRef::measurements) {
-        if measure.iter().all(|known| known.id != id) {
-            measure.push(Measure { id, estimator, split });
+        if measure.iter().all(|known| known.id(first.run.training) != id) {
+            measure.push(Measure { estimator, split });
         }
     }
     let spec = first.experiment().settings.training.clone();
-    Task { training: first.run.training, spec, seed: first.run.seed, train: true, measure }
+    Task { training: first.run.training, spec, seed: first.run.seed, train: true, measure: measure.into() }
 }
 
 /// What was compared, and how it went.
@@ -170,11 +175,11 @@ struct Comparison {
 impl Comparison {
     /// Compares the records just computed with the committed ones.
     fn records(&mut self, task: &Task, index: &Index, computed: &[Record]) -> Result<(), StoreError> {
-        let data = Dataset::load(task.spec.dataset, task.spec.split_seed);
-        let network = Network::new(&task.spec, data.inputs(), data.n_classes);
+        let size = task.spec.dataset.size();
+        let network = Network::new(&task.spec, size.inputs as usize, size.classes as usize);
         let parameters: Vec<usize> = network.layers.iter().map(|layer| (layer.n_in + 1) * layer.n_out).collect();
         for record in computed {
-            let measure = task.measure.iter().find(|measure| measure.id == record.id());
+            let measure = task.measure.iter().find(|measure| measure.id(task.training) == record.id());
             let name = measure.map_or_else(
                 || "training".to_owned(),
                 |m| format!("{} {} on {}", m.estimator.name(), m.estimator.params(), m.split.name()),

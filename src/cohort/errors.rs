@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 
 /// Characters of a source line that an error shows at most.
 const SHOWN: usize = 120;
@@ -94,6 +95,13 @@ impl<'a> Reporter<'a> {
         &mut self.errors[slot].1
     }
 
+    /// The directory of the file that a byte range lies in, as its name has it.
+    pub(super) fn directory(&self, span: &Range<usize>) -> String {
+        let of = self.files.partition_point(|(start, _)| *start <= span.start).saturating_sub(1);
+        let name = self.files.get(of).map_or("", |(_, name)| name.as_str());
+        Path::new(name).parent().map_or_else(String::new, |dir| dir.display().to_string())
+    }
+
     /// Number of mistakes so far.
     pub(super) const fn count(&self) -> usize {
         self.errors.len()
@@ -144,7 +152,8 @@ fn floor_boundary(text: &str, at: usize) -> usize {
 }
 
 /// The candidate that a wrong name most likely meant: few letters differ, or one is the start of the other.
-pub(super) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+#[must_use]
+pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let plain = |s: &str| s.to_lowercase().replace(['-', ' '], "_");
     let name = plain(name);
     let score = |candidate: &str| {

@@ -5,12 +5,19 @@ use serde_json::{Map, Value, json};
 use toml::de::DeValue;
 
 use super::definitions::{
-    DEFINITIONS, Definition, Kind, MAX_LAYERS, MAX_NUMBER, MAX_PROCESSES, MAX_SEED, MAX_UNITS, MIN_POSITIVE,
+    DEFINITIONS, Definition, Kind, MAX_EPOCHS, MAX_LAYERS, MAX_NUMBER, MAX_PROCESSES, MAX_SEED, MAX_UNITS, MIN_POSITIVE, one_of,
 };
 use super::model::MAX_RUNS;
+use super::rules::{form_schema, or_off, table_schema};
+use super::setting::Setting;
+use super::sge;
+use super::stop::Quantity;
 use super::syntax::Node;
-use crate::estimate::spec::EstimatorSpec;
+use crate::estimate::params::{Domain, Parameter};
+use crate::estimate::spec::{EstimatorSpec, METHODS, Method};
+use crate::train::source::{Field, FieldKind, Format, Source, TRAIN_SHARE};
 use crate::train::spec::Split;
+use crate::train::stopping::Monitor;
 
 /// One key of a cohort file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +51,7 @@ pub fn rows() -> Vec<Row> {
         top("n_runs", &format!("an integer from 1 to {MAX_RUNS}"), Some("1"), "repeats of every experiment"),
         top("seed", &format!("an integer from 0 to {MAX_SEED}"), Some("0"), "what the seeds of the repeats are derived from"),
     ];
+    rows.extend(stop_when_rows());
     rows.extend(DEFINITIONS.iter().map(|d| row("[experiment]", d.key, d.kind.describe(), Some(d.default), d.meaning)));
     let axis = "a list of values of a setting, or of tables { label = \"…\", set = { key = value } }".to_owned();
     rows.extend([
@@ -76,7 +84,68 @@ pub fn rows() -> Vec<Row> {
         ),
         row("[launcher.local]", "threads", process, None, "threads of each worker; the cores shared out if not given"),
     ]);
+    rows.extend(sge::KEYS.iter().map(|k| row("[launcher.sge]", k.key, k.takes.describe(), k.default, k.meaning)));
     rows
+}
+
+/// The keys of `stop_when`, in the order in which they are looked up in its schema.
+fn stop_when_rows() -> Vec<Row> {
+    let row = |key, takes: String, default, meaning| Row { section: "[stop_when]", key, takes, default, meaning };
+    vec![
+        row(
+            "quantity",
+            one_of(&Quantity::ALL.iter().map(|q| q.name()).collect::<Vec<_>>()),
+            None,
+            "no further repeats of an experiment once the confidence interval of this is narrow enough",
+        ),
+        row(
+            "ci95",
+            Kind::Number { positive: true, make: Setting::LearningRate }.describe(),
+            None,
+            "its half-width must be below this",
+        ),
+        row(
+            "min_runs",
+            format!("an integer from 2 to {MAX_RUNS}"),
+            None,
+            "repeats before which no experiment stops; 3 if not given",
+        ),
+        row(
+            "split",
+            one_of(&Split::ALL.iter().map(|split| split.name()).collect::<Vec<_>>()),
+            None,
+            "where it is looked at; test if it is measured there",
+        ),
+        row("epoch", format!("an integer from -1 to {MAX_EPOCHS}"), None, "when; the last recorded epoch if not given"),
+        row("layer", format!("an integer from 0 to {MAX_LAYERS}"), None, "of i_xt and i_ty; the last hidden layer if not given"),
+        row(
+            "estimator",
+            "an estimator's name, or a table as in { upper = { noise_variance = 1e-3 } }".to_owned(),
+            None,
+            "of i_xt and i_ty; the first of the experiment if not given",
+        ),
+    ]
+}
+
+/// The schema of `stop_when`.
+fn stop_when() -> Value {
+    let types = [
+        json!({ "enum": Quantity::ALL.iter().map(|q| q.name()).collect::<Vec<_>>() }),
+        positive(),
+        json!({ "type": "integer", "minimum": 2, "maximum": MAX_RUNS, "default": 3 }),
+        json!({ "enum": Split::ALL.iter().map(|split| split.name()).collect::<Vec<_>>() }),
+        json!({ "type": "integer", "minimum": -1, "maximum": MAX_EPOCHS }),
+        json!({ "type": "integer", "minimum": 0, "maximum": MAX_LAYERS }),
+        json!({ "anyOf": estimators() }),
+    ];
+    let property = |(row, mut schema): (Row, Value)| {
+        schema["description"] = json!(row.meaning);
+        (row.key.to_owned(), schema)
+    };
+    let properties: Map<String, Value> = stop_when_rows().into_iter().zip(types).map(property).collect();
+    let mut schema = object(properties.into());
+    schema["required"] = json!(["quantity", "ci95"]);
+    schema
 }
 
 /// What a name is.
@@ -104,12 +173,16 @@ pub fn json_schema() -> Value {
             "extends": about("extends", json!({ "type": "string" })),
             "n_runs": about("n_runs", json!({ "type": "integer", "minimum": 1, "maximum": MAX_RUNS, "default": 1 })),
             "seed": about("seed", json!({ "type": "integer", "minimum": 0, "maximum": MAX_SEED, "default": 0 })),
+            "stop_when": stop_when(),
             "experiment": settings(),
             "grid": one_or_several("axes"),
             "zip": one_or_several("axes"),
             "exclude": one_or_several("conditions"),
             "include": one_or_several("point"),
-            "launcher": object(json!({ "local": object(json!({ "workers": process, "threads": process })) })),
+            "launcher": object(json!({
+                "local": object(json!({ "workers": process, "threads": process })),
+                "sge": object(sge_keys().into()),
+            })),
         },
         "definitions": {
             "settings": settings(),
@@ -136,6 +209,19 @@ fn object(properties: Value) -> Value {
 fn one_or_several(definition: &str) -> Value {
     let one = json!({ "$ref": format!("#/definitions/{definition}") });
     json!({ "anyOf": [one, { "type": "array", "items": one }] })
+}
+
+/// A property for each key of `[launcher.sge]`.
+fn sge_keys() -> Map<String, Value> {
+    let property = |key: &sge::Key| {
+        let mut schema = key.takes.schema();
+        schema["description"] = json!(key.meaning);
+        if let Some(Ok(default)) = key.default.map(DeValue::parse) {
+            schema["default"] = plain(&default);
+        }
+        (key.key.to_owned(), schema)
+    };
+    sge::KEYS.iter().map(property).collect()
 }
 
 /// A property for each setting.
@@ -167,7 +253,7 @@ fn axes() -> Value {
     let axis = |items: Value| json!({ "type": "array", "minItems": 1, "items": items });
     let mut properties = each(|definition| axis(json!({ "anyOf": [value(definition), labelled] })));
     // The same for the whole cohort, so no axes.
-    for key in ["extends", "name", "description", "n_runs", "seed"] {
+    for key in ["extends", "name", "description", "n_runs", "seed", "stop_when"] {
         properties.insert(key.to_owned(), json!(false));
     }
     json!({ "type": "object", "minProperties": 1, "properties": properties, "additionalProperties": axis(labelled) })
@@ -195,6 +281,31 @@ fn value(definition: &Definition) -> Value {
         Kind::Number { positive: true, .. } => positive(),
         Kind::Number { positive: false, .. } => json!({ "type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER }),
         Kind::Switch { .. } => json!({ "type": "boolean" }),
+        Kind::OrOff { number: true, .. } => or_off(positive()),
+        Kind::OrOff { number: false, max, .. } => or_off(json!({ "type": "integer", "minimum": 1, "maximum": max })),
+        Kind::Rule { forms, .. } => form_schema(&forms()),
+        Kind::Params { params, .. } => or_off(table_schema(&params())),
+        Kind::Bytes { .. } => json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "minLength": 2 }] }),
+        Kind::Recorded => {
+            let epoch = json!({ "type": "integer", "minimum": 0, "maximum": MAX_EPOCHS });
+            let range = object(json!({ "from": epoch, "to": epoch, "every": epoch }));
+            let item = json!({ "anyOf": [epoch, range] });
+            let log = object(json!({ "log": { "type": "integer", "minimum": 1 } }));
+            json!({ "anyOf": [{ "enum": ["standard"] }, { "type": "array", "minItems": 1, "items": item }, log] })
+        }
+        Kind::Stopping => {
+            let number = json!({ "type": "number" });
+            let names: Vec<_> = Monitor::ALL.iter().map(|monitor| monitor.name()).chain(["val_accuracy", "accuracy"]).collect();
+            let passes = json!({ "type": "integer", "minimum": 1, "maximum": MAX_EPOCHS });
+            let rule = json!({ "monitor": { "enum": names }, "value": number, "patience": passes, "min_delta": number });
+            json!({ "anyOf": [{ "type": "boolean" }, object(rule)] })
+        }
+        Kind::Text { .. } => json!({ "type": "string" }),
+        Kind::Dataset => {
+            let names: Vec<_> = Source::names().collect();
+            let forms: Vec<_> = [json!({ "enum": names })].into_iter().chain(Format::ALL.iter().map(|f| files(*f))).collect();
+            json!({ "anyOf": forms })
+        }
         Kind::Layers => {
             json!({ "type": "array", "maxItems": MAX_LAYERS, "items": { "type": "integer", "minimum": 1, "maximum": MAX_UNITS } })
         }
@@ -206,24 +317,56 @@ fn value(definition: &Definition) -> Value {
     }
 }
 
+/// The table of one file format.
+fn files(format: Format) -> Value {
+    let text = json!({ "type": "string", "minLength": 1 });
+    let one = |field: &Field| match field.kind {
+        FieldKind::Path | FieldKind::Name => text.clone(),
+        FieldKind::Paths => json!({ "anyOf": [text, { "type": "array", "minItems": 1, "items": text }] }),
+    };
+    let mut fields: Map<String, Value> = format.fields().iter().map(|field| (field.key.to_owned(), one(field))).collect();
+    let fraction = json!({ "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": TRAIN_SHARE });
+    fields.insert("train_fraction".to_owned(), fraction);
+    let mut table = object(fields.into());
+    table["required"] = format.fields().iter().filter(|field| field.required).map(|field| field.key).collect();
+    let mut outer = object(json!({ format.name(): table }));
+    outer["required"] = json!([format.name()]);
+    outer
+}
+
 fn positive() -> Value {
     json!({ "type": "number", "minimum": MIN_POSITIVE, "maximum": MAX_NUMBER })
 }
 
 /// The forms of one item of `estimators`: a name, or a table of parameters for each name.
 fn estimators() -> Vec<Value> {
-    let params = |name: &&str| {
-        let defaults = EstimatorSpec::by_name(name).map(|estimator| estimator.params()).unwrap_or_default();
-        let defaults: Map<String, Value> = serde_json::from_str(&defaults).unwrap_or_default();
-        let param = |(key, default): (String, Value)| {
-            let mut schema = positive();
-            schema["default"] = default;
-            (key, schema)
+    let names = EstimatorSpec::cohort_names();
+    let params = |method: &Method| {
+        let defaults = method.default.values();
+        let param = |parameter: &Parameter| {
+            let mut schema = domain(parameter.domain);
+            schema["description"] = json!(parameter.meaning);
+            if let Some((_, default)) = defaults.iter().find(|(name, _)| *name == parameter.name) {
+                schema["default"] = default.json();
+            }
+            (parameter.name.to_owned(), schema)
         };
-        let params: Map<String, Value> = defaults.into_iter().map(param).collect();
-        json!({ "type": "object", "additionalProperties": false, "required": [name], "properties": { *name: object(params.into()) } })
+        let params: Map<String, Value> = method.default.parameters().into_iter().map(param).collect();
+        let name = method.name;
+        json!({ "type": "object", "additionalProperties": false, "required": [name], "properties": { name: object(params.into()) } })
     };
-    [json!({ "enum": EstimatorSpec::NAMES })].into_iter().chain(EstimatorSpec::NAMES.iter().map(params)).collect()
+    let methods = METHODS.iter().filter(|method| method.cohorts).map(params);
+    [json!({ "enum": names })].into_iter().chain(methods).collect()
+}
+
+/// What may stand as a parameter.
+pub(super) fn domain(domain: Domain) -> Value {
+    match domain {
+        Domain::Number { min, max } => json!({ "type": "number", "minimum": min, "maximum": max }),
+        Domain::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Domain::Switch => json!({ "type": "boolean" }),
+        Domain::Name(names) => json!({ "enum": names }),
+    }
 }
 
 /// A TOML value as JSON.
@@ -258,7 +401,8 @@ mod tests {
             assert_eq!((&cohort.description, cohort.n_runs, cohort.seed), (&alone.description, alone.n_runs, alone.seed));
             keys += 1;
         }
-        assert_eq!(keys, DEFINITIONS.len() + 3);
+        let launchers = sge::KEYS.iter().filter(|key| key.default.is_some()).count();
+        assert_eq!(keys, DEFINITIONS.len() + launchers + 3);
     }
 
     #[test]

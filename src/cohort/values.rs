@@ -6,8 +6,11 @@ use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
 use super::definitions::{Definition, Kind, MAX_LAYERS, MAX_NUMBER, MAX_UNITS, MIN_POSITIVE, one_of};
 use super::errors::{Reporter, nearest};
+use super::rules::{read_form, read_table};
 use super::setting::Setting;
 use super::syntax::{Node, entries};
+use super::{dataset, recording};
+use crate::estimate::params::{Domain, Parameter, Value};
 use crate::estimate::spec::EstimatorSpec;
 use crate::train::spec::Split;
 
@@ -30,7 +33,7 @@ fn shorten(text: &str) -> String {
 }
 
 /// Notes that a value is not what its key takes.
-fn mismatch(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str, key: &str, expected: String) {
+pub(super) fn mismatch(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str, key: &str, expected: String) {
     reporter.report(&node.span(), path, format!("`{key}` is {}", found(node))).expected = Some(expected);
 }
 
@@ -69,7 +72,7 @@ pub(super) fn read_integer(
 }
 
 /// Reads a finite number, written as a float or as an integer.
-fn read_number(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str, key: &str, positive: bool) -> Option<f64> {
+pub(super) fn read_number(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str, key: &str, positive: bool) -> Option<f64> {
     let kind = Kind::Number { positive, make: Setting::LearningRate };
     let fits = |v: &f64| if positive { (MIN_POSITIVE..=MAX_NUMBER).contains(v) } else { v.abs() <= MAX_NUMBER };
     let value = match node.get_ref() {
@@ -100,7 +103,7 @@ pub(super) fn read_text<'t>(reporter: &mut Reporter<'_>, node: &'t Node<'_>, pat
 }
 
 /// Notes that a name is none of those known; `aliases` are suggested, but not listed.
-fn unknown_name(
+pub(super) fn unknown_name(
     reporter: &mut Reporter<'_>,
     place: (&Range<usize>, &str),
     what: &str,
@@ -128,6 +131,25 @@ impl Definition {
             (Kind::Integer { min, max, make }, _) => read_integer(reporter, node, path, self.key, (min, max)).and_then(make),
             (Kind::Number { positive, make }, _) => read_number(reporter, node, path, self.key, positive).map(make),
             (Kind::Switch { make }, DeValue::Boolean(value)) => Some(make(*value)),
+            (Kind::OrOff { make, .. }, DeValue::Boolean(false)) => make(None),
+            (Kind::OrOff { number: true, make, .. }, DeValue::Float(_) | DeValue::Integer(_)) => {
+                read_number(reporter, node, path, self.key, true).and_then(|v| make(Some(v)))
+            }
+            (Kind::OrOff { number: false, max, make }, DeValue::Float(_) | DeValue::Integer(_)) => {
+                read_integer(reporter, node, path, self.key, (1, max)).and_then(|v| make(Some(v as f64)))
+            }
+            (Kind::Rule { forms, make }, _) => {
+                read_form(reporter, node, path, self.key, &forms()).and_then(|(name, values)| make(name, &values))
+            }
+            (Kind::Params { make, .. }, DeValue::Boolean(false)) => Some(make(&[])),
+            (Kind::Params { params, make }, DeValue::Table(given)) => {
+                read_table(reporter, given, path, self.key, &params()).map(|values| make(&values))
+            }
+            (Kind::Text { make }, DeValue::String(text)) => Some(make(text)),
+            (Kind::Bytes { make }, _) => recording::read_bytes(reporter, node, path, self.key).map(make),
+            (Kind::Recorded, _) => recording::read_schedule(reporter, node, path).map(Setting::RecordedEpochs),
+            (Kind::Stopping, _) => recording::read_stopping(reporter, node, path).map(Setting::EarlyStopping),
+            (Kind::Dataset, _) => dataset::read(reporter, node, path).map(Setting::Dataset),
             (Kind::Layers, DeValue::Array(items)) => self.read_layers(reporter, node, items, path),
             (Kind::Splits, DeValue::String(_)) => {
                 read_split(reporter, node, path).map(|split| Setting::CalculateMiFor(vec![split]))
@@ -147,9 +169,10 @@ impl Definition {
     fn repaired(&self, node: &Node<'_>) -> Option<String> {
         let text = node.get_ref().as_str();
         match (self.kind, node.get_ref()) {
-            (Kind::Estimators, _) => text.filter(|t| EstimatorSpec::NAMES.contains(t)).map(|t| format!("[\"{t}\"]")),
+            (Kind::Estimators, _) => text.filter(|t| EstimatorSpec::cohort_names().contains(t)).map(|t| format!("[\"{t}\"]")),
             (Kind::Switch { .. }, _) => text.map(str::to_lowercase).filter(|t| t == "true" || t == "false"),
             (Kind::Layers, DeValue::Integer(value)) => Some(format!("[{value}]")),
+            (Kind::OrOff { .. } | Kind::Params { .. }, _) => text.map(str::to_lowercase).filter(|t| t == "false"),
             _ => None,
         }
     }
@@ -229,7 +252,7 @@ fn read_estimators(reporter: &mut Reporter<'_>, items: &DeArray<'_>, path: &str)
 }
 
 /// One estimator: its name, or a table `{ name = { parameter = value } }`.
-fn read_estimator(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str) -> Option<EstimatorSpec> {
+pub(super) fn read_estimator(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str) -> Option<EstimatorSpec> {
     match node.get_ref() {
         DeValue::String(name) => named_estimator(reporter, &node.span(), path, name),
         DeValue::Table(table) if table.len() == 1 => {
@@ -255,9 +278,10 @@ fn read_estimator(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str) -> O
 
 /// The estimator of a name, with its default parameters.
 fn named_estimator(reporter: &mut Reporter<'_>, span: &Range<usize>, path: &str, name: &str) -> Option<EstimatorSpec> {
-    let estimator = EstimatorSpec::by_name(name);
+    let names = EstimatorSpec::cohort_names();
+    let estimator = EstimatorSpec::by_name(name).filter(|estimator| names.contains(&estimator.name()));
     if estimator.is_none() {
-        unknown_name(reporter, (span, path), "estimator", name, EstimatorSpec::NAMES, &[]);
+        unknown_name(reporter, (span, path), "estimator", name, &names, &[]);
     }
     estimator
 }
@@ -265,33 +289,76 @@ fn named_estimator(reporter: &mut Reporter<'_>, span: &Range<usize>, path: &str,
 /// The estimator with the parameters of a table.
 fn read_params(reporter: &mut Reporter<'_>, estimator: EstimatorSpec, params: &DeTable<'_>, path: &str) -> Option<EstimatorSpec> {
     let before = reporter.count();
-    let mut estimator = estimator;
+    let table = estimator.parameters();
+    let (mut given, mut places) = (Vec::new(), Vec::new());
     for (key, span, node) in entries(params) {
-        let (name, slot) = match &mut estimator {
-            EstimatorSpec::Binning { bin_width } => ("bin_width", bin_width),
-            EstimatorSpec::Upper { noise_variance } | EstimatorSpec::Lower { noise_variance } => {
-                ("noise_variance", noise_variance)
-            }
-        };
         let path = format!("{path}.{key}");
-        if key != name {
+        let Some(parameter) = table.iter().find(|parameter| parameter.name == key) else {
             let entry = reporter.report(&span, path, format!("unknown parameter `{key}` of estimator {}", estimator.name()));
-            (entry.expected, entry.suggestion) = (Some(format!("`{name}`")), nearest(key, [name]).map(str::to_owned));
-        } else if let Some(value) = read_number(reporter, node, &path, key, true) {
-            *slot = value;
+            let names: Vec<_> = table.iter().map(|parameter| format!("`{}`", parameter.name)).collect();
+            entry.expected = Some(match names.as_slice() {
+                [] => "none: it has no parameters".to_owned(),
+                [one] => one.clone(),
+                several => format!("one of {}", several.join(", ")),
+            });
+            entry.suggestion = nearest(key, table.iter().map(|parameter| parameter.name)).map(str::to_owned);
+            continue;
+        };
+        if let Some(value) = read_parameter(reporter, parameter, node, &path) {
+            given.push((parameter.name, value));
+            places.push((span, path));
         }
     }
-    (reporter.count() == before).then_some(estimator)
+    if reporter.count() > before {
+        return None;
+    }
+    match estimator.with(&given) {
+        Ok(estimator) => Some(estimator),
+        Err(conflict) => {
+            let at = given.iter().position(|(name, _)| *name == conflict.name).or_else(|| given.len().checked_sub(1))?;
+            let (span, path) = &places[at];
+            let message = format!("`{}` does not go with the other parameters of {}", conflict.name, estimator.name());
+            reporter.report(span, path.clone(), message).expected = Some(conflict.expected);
+            None
+        }
+    }
+}
+
+/// The value of one parameter.
+pub(super) fn read_parameter(reporter: &mut Reporter<'_>, parameter: &Parameter, node: &Node<'_>, path: &str) -> Option<Value> {
+    let domain = parameter.domain;
+    let value = match node.get_ref() {
+        DeValue::Float(value) => value.as_str().parse().ok().and_then(|v| domain.number(v)),
+        DeValue::Integer(value) => domain.integer(integer(value)),
+        DeValue::Boolean(value) => domain.switch(*value),
+        DeValue::String(text) => domain.name(text),
+        _ => None,
+    };
+    if value.is_some() {
+        return value;
+    }
+    let entry = reporter.report(&node.span(), path, format!("`{}` is {}", parameter.name, found(node)));
+    entry.expected = Some(domain.describe());
+    entry.suggestion = match (domain, node.get_ref()) {
+        (Domain::Name(names), DeValue::String(text)) => nearest(text, names.iter().copied()).map(|name| format!("\"{name}\"")),
+        (_, DeValue::String(text)) => domain.parse(text.trim()).map(|_| text.trim().to_owned()),
+        (_, DeValue::Float(value)) => {
+            let whole = value.as_str().parse().ok().filter(|v: &f64| v.fract() == 0.0 && v.abs() < 1e15);
+            whole.and_then(|v| domain.integer(v as i128)).map(Value::text)
+        }
+        _ => None,
+    };
+    None
 }
 
 /// How the parameters of an estimator are written.
 fn estimator_example(estimator: &EstimatorSpec) -> String {
-    match estimator {
-        EstimatorSpec::Binning { bin_width } => format!("{{ binning = {{ bin_width = {bin_width} }} }}"),
-        EstimatorSpec::Upper { noise_variance } | EstimatorSpec::Lower { noise_variance } => {
-            format!("{{ {} = {{ noise_variance = {noise_variance} }} }}", estimator.name())
-        }
-    }
+    let toml = |value: Value| match value {
+        Value::Number(number) => number.to_string(),
+        other => other.json().to_string(),
+    };
+    let values: Vec<_> = estimator.values().into_iter().map(|(name, value)| format!("{name} = {}", toml(value))).collect();
+    format!("{{ {} = {{ {} }} }}", estimator.name(), values.join(", "))
 }
 
 #[cfg(test)]

@@ -34,9 +34,18 @@
 //! `bin_width`, 0.07 by default: 30 bins over tanh's range (2/30 ≈ 0.067), the practice of the original studies.
 
 use super::error::in_domain;
+use super::params::{POSITIVE, parameters};
 use super::rows::Rows;
-use super::{Classes, EstimateError, Estimator, Information, Sample, Scratch};
+use super::{Classes, Correction, EstimateError, Estimator, EstimatorSpec, Information, Sample, Scratch, Values};
 use crate::math::exec::Exec;
+
+parameters! {
+    /// Parameters of binning by width.
+    Width {
+        /// width of a bin, in units of the activation
+        bin_width: f64 = 0.07, POSITIVE;
+    }
+}
 
 /// The binning estimator; see the module for the method.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,13 +65,40 @@ impl Binning {
 
 impl Estimator for Binning {
     fn information(&self, sample: &Sample<'_>, exec: Exec, scratch: &mut Scratch) -> Result<Information, EstimateError> {
-        let Buffers { rows, counts } = &mut scratch.binning;
-        let distinct = rows.number(sample, self.width, exec.isa);
-        if distinct == 1 {
-            return Ok(Information { i_xt: 0.0, i_ty: 0.0 });
-        }
-        Ok(counts.information(rows.numbers(), distinct, sample.classes()))
+        plug_in(sample, self.width, exec, scratch)
     }
+}
+
+impl EstimatorSpec {
+    /// As [`EstimatorSpec::of_layer`], with a correction of the bias; for plug-in entropies alone.
+    ///
+    /// # Errors
+    /// As there; [`EstimateError::NotPlugIn`] for another method.
+    pub fn corrected(
+        &self,
+        values: Values<'_>,
+        classes: &Classes,
+        correction: Correction,
+        exec: Exec,
+        scratch: &mut Scratch,
+    ) -> Result<Information, EstimateError> {
+        if !matches!(self, Self::Binning { .. } | Self::Bins(_)) {
+            return Err(EstimateError::NotPlugIn { estimator: self.name() });
+        }
+        let information = self.of_layer(values, classes, exec, scratch)?;
+        let Buffers { rows, distinct, .. } = &scratch.binning;
+        Ok(correction.correct(information, rows.numbers(), *distinct, classes))
+    }
+}
+
+/// Plug-in informations under bins of width `width`.
+pub(super) fn plug_in(sample: &Sample<'_>, width: f32, exec: Exec, scratch: &mut Scratch) -> Result<Information, EstimateError> {
+    let Buffers { rows, counts, distinct } = &mut scratch.binning;
+    *distinct = rows.number(sample, width, exec.isa);
+    if *distinct == 1 {
+        return Ok(Information::both(0.0, 0.0));
+    }
+    Ok(counts.information(rows.numbers(), *distinct, sample.classes()))
 }
 
 /// What binning keeps from call to call.
@@ -70,6 +106,8 @@ impl Estimator for Binning {
 pub(super) struct Buffers {
     rows: Rows,
     counts: Counts,
+    /// States of the last sample.
+    distinct: usize,
 }
 
 /// Tables of counts.
@@ -112,11 +150,9 @@ impl Counts {
         let marginal = drain(&mut self.sizes);
         let n = states.len() as f64;
         let class_entropy = classes.entropy();
-        Information {
-            i_xt: (libm::log2(n) - marginal / n).max(0.0),
-            // Both bounds hold exactly; clamping removes the rounding.
-            i_ty: (class_entropy - (marginal - joint) / n).clamp(0.0, class_entropy),
-        }
+        // The bounds hold exactly; clamping removes the rounding.
+        let i_ty = (class_entropy - (marginal - joint) / n).clamp(0.0, class_entropy);
+        Information::both((libm::log2(n) - marginal / n).max(0.0), i_ty)
     }
 }
 

@@ -16,7 +16,7 @@ pub enum EstimateError {
         /// The example, from 0.
         example: usize,
         /// The activation.
-        value: f32,
+        value: f64,
     },
     /// Activations and labels are of different numbers of examples.
     #[error("activations of {activations} examples, but labels of {labels}; expected one label an example")]
@@ -29,6 +29,38 @@ pub enum EstimateError {
     /// The examples of a unit do not lie side by side in memory.
     #[error("the examples of a unit are not contiguous in memory; expected an array units × examples in row-major order")]
     NotContiguous,
+    /// The method measures layers alone, or there are no classes on the other side.
+    #[error("{estimator} is not for samples of two measured sides")]
+    NotOfPairs {
+        /// The method.
+        estimator: &'static str,
+    },
+    /// The method compares two measured sides; a layer alone is one.
+    #[error("{estimator} needs two measured sides, x and y")]
+    NotOfLayers {
+        /// The method.
+        estimator: &'static str,
+    },
+    /// The method has no plug-in entropy that could be corrected.
+    #[error("{estimator} has no correction; it is for plug-in entropies, as of binning")]
+    NotPlugIn {
+        /// The method.
+        estimator: &'static str,
+    },
+    /// The method follows the weights, which a sample alone does not have.
+    #[error("{estimator} needs the network's weights; it is for cohorts alone")]
+    NeedsWeights {
+        /// The method.
+        estimator: &'static str,
+    },
+    /// Bins of another layer.
+    #[error("edges of {edges} units for a layer of {units}")]
+    EdgesMismatch {
+        /// Units of the edges.
+        edges: usize,
+        /// Units of the layer.
+        units: usize,
+    },
     /// A parameter outside its domain.
     #[error("{name} = {value} is out of range; expected {low:e} to {high:e}, which single precision resolves")]
     Parameter {
@@ -41,10 +73,32 @@ pub enum EstimateError {
         /// Largest value accepted.
         high: f64,
     },
+    /// Neighbours are asked for that are not there.
+    #[error("{examples} examples, but k = {neighbours} neighbours of each; expected at least {} examples", .neighbours + 1)]
+    TooFew {
+        /// Examples of the sample.
+        examples: usize,
+        /// Neighbours asked for.
+        neighbours: usize,
+    },
+    /// A method that needs more examples.
+    #[error("the sample has {examples} examples; this method needs at least {least}")]
+    FewerThan {
+        /// Examples of the sample.
+        examples: usize,
+        /// Examples needed.
+        least: usize,
+    },
+    /// A method for one column a side has more or none.
+    #[error("{columns} columns; this method takes one on each side")]
+    NotOneColumn {
+        /// How many there are.
+        columns: usize,
+    },
 }
 
 /// The range of bin widths and noise variances: squares of their roots and quotients by them stay normal in single precision.
-pub(super) const DOMAIN: (f64, f64) = (1e-30, 1e30);
+pub const DOMAIN: (f64, f64) = (1e-30, 1e30);
 
 /// `value`, if it lies in [`DOMAIN`].
 pub(super) fn in_domain(name: &'static str, value: f64) -> Result<f64, EstimateError> {

@@ -81,6 +81,9 @@ impl Classes {
 pub struct Sample<'a> {
     values: ArrayView2<'a, f32>,
     classes: &'a Classes,
+    inputs: Option<ArrayView2<'a, f32>>,
+    range: Option<(f32, f32)>,
+    edges: Option<ArrayView2<'a, f32>>,
 }
 
 impl<'a> Sample<'a> {
@@ -103,10 +106,68 @@ impl<'a> Sample<'a> {
             if !row.iter().fold(true, |all, value| all & value.is_finite())
                 && let Some((example, &value)) = row.iter().enumerate().find(|(_, value)| !value.is_finite())
             {
-                return Err(EstimateError::NotFinite { unit, example, value });
+                return Err(EstimateError::NotFinite { unit, example, value: value.into() });
             }
         }
-        Ok(Self { values, classes })
+        Ok(Self { values, classes, inputs: None, range: None, edges: None })
+    }
+
+    /// With the inputs of the network, inputs × examples, for methods that compare activations with them.
+    ///
+    /// # Errors
+    /// With another number of examples, or with a NaN or an infinity.
+    pub fn with_inputs(self, inputs: ArrayView2<'a, f32>) -> Result<Self, EstimateError> {
+        Self::new(inputs, self.classes)?;
+        Ok(Self { inputs: Some(inputs), ..self })
+    }
+
+    /// With the smallest and largest activation of the layer over all recorded epochs.
+    #[must_use]
+    pub const fn with_range(self, range: (f32, f32)) -> Self {
+        Self { range: Some(range), ..self }
+    }
+
+    /// With the layer's activations of the edges of the input's bins, units × edges.
+    ///
+    /// # Errors
+    /// With another number of units, or with a NaN or an infinity.
+    pub fn with_edges(self, edges: ArrayView2<'a, f32>) -> Result<Self, EstimateError> {
+        if edges.nrows() != self.units() {
+            return Err(EstimateError::EdgesMismatch { edges: edges.nrows(), units: self.units() });
+        }
+        match edges.indexed_iter().find(|(_, value)| !value.is_finite()) {
+            Some(((unit, example), &value)) => Err(EstimateError::NotFinite { unit, example, value: value.into() }),
+            None => Ok(Self { edges: Some(edges), ..self }),
+        }
+    }
+
+    /// The layer's activations of the edges of the input's bins, units × edges, where they are known.
+    #[must_use]
+    pub const fn edges(&self) -> Option<ArrayView2<'a, f32>> {
+        self.edges
+    }
+
+    /// The inputs of the network, inputs × examples, where they are known.
+    #[must_use]
+    pub const fn inputs(&self) -> Option<ArrayView2<'a, f32>> {
+        self.inputs
+    }
+
+    /// Smallest and largest activation of the layer over all recorded epochs, where they are known.
+    #[must_use]
+    pub const fn range(&self) -> Option<(f32, f32)> {
+        self.range
+    }
+
+    /// Smallest and largest activation of the layer in this sample; nothing without units.
+    #[must_use]
+    pub fn extent(&self) -> Option<(f32, f32)> {
+        let mut units = (0..self.units()).map(|unit| {
+            let fold = |(low, high): (f32, f32), &v: &f32| (low.min(v), high.max(v));
+            self.unit(unit).iter().fold((f32::INFINITY, f32::NEG_INFINITY), fold)
+        });
+        let first = units.next()?;
+        Some(units.fold(first, |(low, high), (l, h)| (low.min(l), high.max(h))))
     }
 
     /// Number of units, D.
@@ -166,7 +227,7 @@ mod tests {
         assert_eq!(error(&Array2::zeros((2, 0)), &none), EstimateError::Empty);
         assert_eq!(Sample::new(values.t(), &Classes::new(&[0, 1])).unwrap_err(), EstimateError::NotContiguous);
         values[(1, 2)] = f32::NEG_INFINITY;
-        assert_eq!(error(&values, &three), EstimateError::NotFinite { unit: 1, example: 2, value: f32::NEG_INFINITY });
+        assert_eq!(error(&values, &three), EstimateError::NotFinite { unit: 1, example: 2, value: f64::NEG_INFINITY });
         values[(0, 1)] = f32::NAN;
         assert!(matches!(error(&values, &three), EstimateError::NotFinite { unit: 0, example: 1, .. }));
     }

@@ -4,6 +4,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
+use super::bins::{Bins, Range};
 use super::{Classes, Estimator, EstimatorSpec, Information, Sample, Scratch, reference};
 use crate::math::exec::Exec;
 use crate::math::rng::{Purpose, Stream};
@@ -79,16 +80,34 @@ fn twin(spec: EstimatorSpec, values: ArrayView2<'_, f32>, labels: &[u32]) -> Inf
         EstimatorSpec::Binning { bin_width } => reference::binning(values, labels, bin_width),
         EstimatorSpec::Upper { noise_variance } => reference::bound(values, labels, 2.0, noise_variance),
         EstimatorSpec::Lower { noise_variance } => reference::bound(values, labels, 8.0, noise_variance),
+        EstimatorSpec::Bins(bins) => reference::bins(values, labels, bins),
+        other => panic!("{} has its twin elsewhere", other.name()),
     }
 }
 
 fn close(a: Information, b: Information, tolerance: f64) -> Result<(), TestCaseError> {
-    prop_assert!((a.i_xt - b.i_xt).abs() <= tolerance && (a.i_ty - b.i_ty).abs() <= tolerance, "{a:?} against {b:?}");
+    let near = |a: f64, b: f64| (a - b).abs() <= tolerance;
+    prop_assert!(near(a.xt(), b.xt()) && near(a.ty(), b.ty()), "{a:?} against {b:?}");
     Ok(())
 }
 
+/// Both informations of a method that gives both.
+trait Both {
+    fn xt(&self) -> f64;
+    fn ty(&self) -> f64;
+}
+
+impl Both for Information {
+    fn xt(&self) -> f64 {
+        self.i_xt.unwrap()
+    }
+    fn ty(&self) -> f64 {
+        self.i_ty.unwrap()
+    }
+}
+
 fn same_bits(a: Information, b: Information) -> bool {
-    [a.i_xt, a.i_ty].map(f64::to_bits) == [b.i_xt, b.i_ty].map(f64::to_bits)
+    [a.xt(), a.ty()].map(f64::to_bits) == [b.xt(), b.ty()].map(f64::to_bits)
 }
 
 /// All estimators with one parameter, small or large.
@@ -100,8 +119,25 @@ fn specs(parameter: f64) -> [EstimatorSpec; 3] {
     ]
 }
 
+/// Binning by number over each of its ranges.
+fn by_number(bins: u32) -> [EstimatorSpec; 4] {
+    [Range::Fixed, Range::Epoch, Range::Run, Range::EqualCount]
+        .map(|range| EstimatorSpec::Bins(Bins { bins, range, ..Bins::default() }))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn binning_by_number_is_exact_and_keeps_its_bounds(recipe in recipes(300, 40), bins in prop_oneof![1..=40u32, 1..=70_000u32]) {
+        let (values, labels) = recipe.make();
+        let (all, class) = (libm::log2(labels.len() as f64), Classes::new(&labels).entropy());
+        for spec in by_number(bins) {
+            let got = estimate(spec, values.view(), &labels, Exec::serial());
+            close(got, twin(spec, values.view(), &labels), 1e-12)?;
+            prop_assert!((0.0..=all + 1e-12).contains(&got.xt()) && (0.0..=class.min(got.xt()) + 1e-12).contains(&got.ty()), "{got:?}");
+        }
+    }
 
     #[test]
     fn agree_with_their_twins(recipe in recipes(300, 130), exponent in -4.0..1.0f64) {
@@ -126,13 +162,13 @@ proptest! {
             specs(libm::exp10(exponent)).map(|spec| estimate(spec, values.view(), &labels, Exec::serial()));
         let (all, class) = (libm::log2(labels.len() as f64), Classes::new(&labels).entropy());
         for information in [binning, upper, lower] {
-            prop_assert!((0.0..=all + 1e-12).contains(&information.i_xt), "{information:?}, log2 N = {all}");
-            prop_assert!(information.i_ty <= class + 1e-12, "{information:?}, H(Y) = {class}");
+            prop_assert!((0.0..=all + 1e-12).contains(&information.xt()), "{information:?}, log2 N = {all}");
+            prop_assert!(information.ty() <= class + 1e-12, "{information:?}, H(Y) = {class}");
             let constant = recipe.units == usize::from(matches!(recipe.style, Style::HalfConstant)) || recipe.examples == 1;
-            prop_assert!(!(constant || recipe.units == 0) || (information.i_xt, information.i_ty) == (0.0, 0.0), "{information:?}");
+            prop_assert!(!(constant || recipe.units == 0) || information == Information::both(0.0, 0.0), "{information:?}");
         }
-        prop_assert!(lower.i_xt <= upper.i_xt + 1e-6, "{lower:?}, {upper:?}");
-        prop_assert!((0.0..=binning.i_xt + 1e-12).contains(&binning.i_ty), "{binning:?}");
+        prop_assert!(lower.xt() <= upper.xt() + 1e-6, "{lower:?}, {upper:?}");
+        prop_assert!((0.0..=binning.xt() + 1e-12).contains(&binning.ty()), "{binning:?}");
     }
 
     #[test]
@@ -151,7 +187,7 @@ proptest! {
             );
             match spec {
                 EstimatorSpec::Binning { .. } => prop_assert!(same_bits(plain, shuffled), "{plain:?}, {shuffled:?}"),
-                EstimatorSpec::Upper { .. } | EstimatorSpec::Lower { .. } => close(plain, shuffled, 3e-6)?,
+                _ => close(plain, shuffled, 3e-6)?,
             }
         }
     }
@@ -216,7 +252,7 @@ fn information_about_the_class_can_be_negative_for_the_bounds_and_is_not_hidden(
     let spec = EstimatorSpec::Upper { noise_variance: 0.25 };
     let got = estimate(spec, values.view(), &labels, Exec::serial());
     close(got, twin(spec, values.view(), &labels), 1e-6).unwrap();
-    assert!(got.i_ty < -0.1, "{got:?}");
+    assert!(got.ty() < -0.1, "{got:?}");
 }
 
 #[test]

@@ -2,55 +2,64 @@
 //! task is; results never depend on it.
 
 use crate::estimate::spec::EstimatorSpec;
-use crate::train::spec::{DatasetName, Split, TrainingSpec};
-
-/// Size of a data set, as far as the cost depends on it.
-struct Size {
-    inputs: u32,
-    classes: u32,
-    examples: f64,
-    train_share: f64,
-}
-
-/// The size of a data set.
-const fn size(dataset: DatasetName) -> Size {
-    match dataset {
-        DatasetName::Harmonics => Size { inputs: 12, classes: 2, examples: 4096.0, train_share: 0.8 },
-    }
-}
+use crate::train::source::Size;
+use crate::train::spec::{Activation, Model, Split, TrainingSpec};
 
 /// Widths of all layers, the inputs first, the readout last.
 fn widths(spec: &TrainingSpec) -> Vec<f64> {
-    let Size { inputs, classes, .. } = size(spec.dataset);
+    let Size { inputs, classes, .. } = spec.dataset.size();
     [inputs].into_iter().chain(spec.architecture.iter().copied()).chain([classes]).map(f64::from).collect()
 }
 
 /// Parameters of the network.
 #[must_use]
 pub fn parameters(spec: &TrainingSpec) -> f64 {
-    widths(spec).windows(2).map(|pair| (pair[0] + 1.0) * pair[1]).sum()
+    let widths = widths(spec);
+    let pieces = if spec.activation == Activation::Maxout { f64::from(spec.maxout_pieces) } else { 1.0 };
+    let own = match spec.model {
+        Model::Feedforward => 0.0,
+        // Scale, shift and two moving averages.
+        Model::FeedforwardBatchnorm => 4.0,
+    };
+    let own = if spec.activation == Activation::Prelu { own + 1.0 } else { own };
+    let hidden = widths.len() - 2;
+    let layer = |(index, pair): (usize, &[f64])| {
+        let weights = (pair[0] + 1.0) * pair[1];
+        if index < hidden { pieces * weights + own * pair[1] } else { weights }
+    };
+    widths.windows(2).enumerate().map(layer).sum()
 }
 
 /// Cost of a training: passes over the training examples, a multiply-add a parameter in each of three products, and an activation a unit.
 #[must_use]
 pub fn training(spec: &TrainingSpec) -> f64 {
-    let Size { examples, train_share, .. } = size(spec.dataset);
     let units: f64 = widths(spec).iter().sum();
-    f64::from(spec.epochs) * examples * train_share * (0.06 * parameters(spec) + 0.2 * units)
+    let train = f64::from(spec.dataset.size().train);
+    let a_pass = match spec.steps_per_epoch {
+        Some(steps) => f64::from(steps) * f64::from(spec.batch_size).min(train),
+        None => train,
+    };
+    let normalisation = if spec.model == Model::FeedforwardBatchnorm { 0.2 } else { 0.0 };
+    let dropout = if spec.regularization.dropout > 0.0 { 1.0 } else { 0.0 };
+    f64::from(spec.epochs) * a_pass * (0.06 * parameters(spec) + (0.2 + normalisation + dropout) * units)
 }
 
 /// Cost of a measurement over the recorded epochs: a hash a row and layer for binning; a distance and an exponential a pair for the bounds.
 #[must_use]
 pub fn measurement(spec: &TrainingSpec, recorded: usize, estimator: &EstimatorSpec, split: Split) -> f64 {
-    let Size { examples, train_share, .. } = size(spec.dataset);
-    let n = match split {
-        Split::Train => examples * train_share,
-        Split::Test => examples * (1.0 - train_share),
+    let Size { examples, train, .. } = spec.dataset.size();
+    let n = f64::from(match split {
+        Split::Train => train,
+        Split::Test => examples.saturating_sub(train),
         Split::Full => examples,
-    };
+    });
     let layers = &widths(spec)[1..];
     let one = |units: f64| match estimator {
         EstimatorSpec::Binning { .. } => n * (6.0 + 0.4 * units),
+        EstimatorSpec::Edge(_) => n * (700.0 + 60.0 * units.min(9.0)),
+        EstimatorSpec::Bins(_) | EstimatorSpec::WeightedBinning(_) => n * (10.0 + 3.0 * units),
+        EstimatorSpec::Ksg1(_) | EstimatorSpec::Ksg2(_) | EstimatorSpec::MixedKsg(_) => n * n * (0.12 + 0.045 * units),
+        EstimatorSpec::Dcor(_) => n * n * (0.5 + 0.1 * units),
         EstimatorSpec::Upper { .. } | EstimatorSpec::Lower { .. } => n * n / 2.0 * (0.12 + 0.012 * units),
     };
     recorded as f64 * layers.iter().map(|&units| one(units)).sum::<f64>()

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use super::plan::Task;
-use crate::train::schedule::Schedule;
 use crate::train::spec::TrainingSpec;
 
 /// Half-width of the interval, as a share, where the spread is not known.
@@ -31,15 +31,29 @@ impl Like {
             split_seed: _,
             architecture,
             activation,
+            maxout_pieces,
+            model,
+            kernel_initializer: _,
             initial_bias: _,
+            max_norm_weights,
+            regularization,
+            loss,
             optimizer,
             learning_rate: _,
+            learning_rate_schedule: _,
             batch_size,
+            steps_per_epoch,
             epochs,
-            schedule: Schedule { record_initial },
-        } = &task.spec;
+            schedule,
+            early_stopping,
+        } = &*task.spec;
         let mut hasher = DefaultHasher::new();
-        (dataset, architecture, activation, optimizer, batch_size, epochs, record_initial, task.train).hash(&mut hasher);
+        let data = dataset.size();
+        (data.train, data.examples, data.inputs, data.classes).hash(&mut hasher);
+        early_stopping.map(|rule| rule.text()).hash(&mut hasher);
+        (architecture, activation, optimizer.name(), batch_size, epochs, schedule.count(*epochs), task.train).hash(&mut hasher);
+        let extras = [max_norm_weights.is_some(), regularization.dropout > 0.0];
+        (maxout_pieces, model, loss, steps_per_epoch, extras).hash(&mut hasher);
         task.measure.iter().for_each(|measure| (measure.estimator.name(), measure.split).hash(&mut hasher));
         Self(hasher.finish())
     }
@@ -124,10 +138,15 @@ impl<'t> Kinds<'t> {
     #[must_use]
     pub fn of(tasks: &'t [Task]) -> Self {
         let (mut kinds, mut places) = (Self::default(), HashMap::new());
+        // Tasks that share what they do need not be looked at closely: most of a million do.
+        let mut shared = HashMap::new();
         for task in tasks {
-            let place = *places.entry(Like::of(task)).or_insert_with(|| {
-                kinds.samples.push((task, 0));
-                kinds.samples.len() - 1
+            let same = (Arc::as_ptr(&task.spec), Arc::as_ptr(&task.measure).cast::<()>(), task.measure.len(), task.train);
+            let place = *shared.entry(same).or_insert_with(|| {
+                *places.entry(Like::of(task)).or_insert_with(|| {
+                    kinds.samples.push((task, 0));
+                    kinds.samples.len() - 1
+                })
             });
             kinds.samples[place].1 += 1;
             kinds.of.push(place as u32);
@@ -172,8 +191,8 @@ mod tests {
 
     fn task(epochs: u32, activation: Activation, seed: u64) -> Task {
         let estimator = EstimatorSpec::Binning { bin_width: 0.07 };
-        let measure = vec![Measure { id: Id([0; 16]), estimator, split: Split::Full }];
-        let spec = TrainingSpec { activation, epochs, ..TrainingSpec::default() };
+        let measure = [Measure { estimator, split: Split::Full }].into();
+        let spec = TrainingSpec { activation, epochs, ..TrainingSpec::default() }.into();
         Task { training: Id([1; 16]), spec, seed, train: true, measure }
     }
 

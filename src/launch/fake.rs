@@ -53,7 +53,7 @@ struct Place {
 
 /// A task that is told by its seed.
 pub fn task(seed: u64) -> Task {
-    Task { training: Id([seed as u8; 16]), spec: TrainingSpec::default(), seed, train: true, measure: vec![] }
+    Task { training: Id([seed as u8; 16]), spec: TrainingSpec::default().into(), seed, train: true, measure: [].into() }
 }
 
 impl Fake {
@@ -170,6 +170,10 @@ impl Launcher for Fake {
 
     fn poll(&mut self, _: Duration) -> Result<Vec<Event>, LaunchError> {
         let busy: Vec<usize> = (0..self.places.len()).filter(|&n| self.places[n].held() > 0).collect();
+        // Nobody is busy where all that waits is put off.
+        if busy.is_empty() {
+            return Ok(vec![]);
+        }
         let place = busy[self.below(busy.len())];
         Ok(self.act(place))
     }

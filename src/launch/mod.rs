@@ -1,12 +1,14 @@
 //! Where tasks run. One trait, [`Launcher`]: submit, poll, cancel; the loop that drives any launcher; what coordinator and worker say to
 //! each other. No kernels here, and no knowledge of what a task computes.
 //!
-//! Reading order: `wire` (messages), `drive` (which task when, what becomes of a lost one), `local` (worker processes on this machine).
+//! Reading order: `wire` (messages), `drive` (which task when, what becomes of a lost one), `local` (worker processes on this machine),
+//! `sge` (array jobs of pilots on a cluster).
 
 pub mod drive;
 #[cfg(test)]
 pub mod fake;
 pub mod local;
+pub mod sge;
 pub mod wire;
 
 use std::io;
@@ -29,6 +31,13 @@ pub enum Event {
         ticket: u64,
         /// Share of its work that is done.
         share: f32,
+    },
+    /// The task's training goes on from a checkpoint that an earlier attempt left.
+    Continued {
+        /// The submission.
+        ticket: u64,
+        /// The epoch behind which it was left.
+        epoch: i64,
     },
     /// The task ended; where it ended well, its records are committed.
     Finished {

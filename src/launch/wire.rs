@@ -28,6 +28,8 @@ pub struct Order {
     pub attempt: u32,
     /// The task.
     pub task: Task,
+    /// Fencing number of the lease under which it is done; 0 without one.
+    pub fence: u64,
 }
 
 /// How a task ended, as its worker says.
@@ -75,6 +77,13 @@ pub enum Report {
         tickets: Vec<u64>,
         /// Why.
         error: String,
+    },
+    /// A task's training goes on from a checkpoint.
+    Continued {
+        /// The submission.
+        ticket: u64,
+        /// The epoch behind which the checkpoint was left.
+        epoch: i64,
     },
 }
 

@@ -59,6 +59,12 @@ pub fn checksum(bytes: &[u8]) -> u64 {
     number(&blake3::hash(bytes).as_bytes()[..8])
 }
 
+/// As [`checksum`], by all threads.
+#[must_use]
+pub fn checksum_of_many(bytes: &[u8]) -> u64 {
+    number(&blake3::Hasher::new().update_rayon(bytes).finalize().as_bytes()[..8])
+}
+
 /// The header of a new segment.
 #[must_use]
 pub fn segment_header() -> [u8; SEGMENT_HEADER] {
@@ -86,15 +92,21 @@ pub fn parse_segment_header(bytes: &[u8]) -> SegmentHeader {
     }
 }
 
-/// The header of a frame, for a payload of at most [`MAX_PAYLOAD`] bytes.
+/// The header of a frame, for a payload of at most [`MAX_PAYLOAD`] bytes that was not written under a lease.
 #[must_use]
 pub fn frame_header(kind: u8, schema: u16, id: Id, payload: &[u8]) -> [u8; FRAME_HEADER] {
+    fenced_frame_header(kind, schema, id, 0, payload)
+}
+
+/// As [`frame_header`], for a record that was written under the lease with this fencing number.
+#[must_use]
+pub fn fenced_frame_header(kind: u8, schema: u16, id: Id, fence: u64, payload: &[u8]) -> [u8; FRAME_HEADER] {
     let mut bytes = [0; FRAME_HEADER];
     bytes[..4].copy_from_slice(&FRAME_MAGIC);
     bytes[4] = kind;
     bytes[6..8].copy_from_slice(&schema.to_le_bytes());
     bytes[8..24].copy_from_slice(&id.0);
-    // 24..32 is the fencing number: 0 until records are written under leases.
+    bytes[24..32].copy_from_slice(&fence.to_le_bytes());
     bytes[32..40].copy_from_slice(&(payload.len() as u64).to_le_bytes());
     bytes[40..48].copy_from_slice(&checksum(payload).to_le_bytes());
     let check = checksum(&bytes[..48]);
@@ -135,10 +147,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn headers_round_trip(kind: u8, schema: u16, id: [u8; 16], payload: Vec<u8>) {
-            let bytes = frame_header(kind, schema, Id(id), &payload);
+        fn headers_round_trip(kind: u8, schema: u16, id: [u8; 16], fence: u64, payload: Vec<u8>) {
+            let bytes = fenced_frame_header(kind, schema, Id(id), fence, &payload);
             let expected = FrameHeader {
-                kind, schema, id: Id(id), fence: 0, length: payload.len() as u64, payload_checksum: checksum(&payload),
+                kind, schema, id: Id(id), fence, length: payload.len() as u64, payload_checksum: checksum(&payload),
             };
             prop_assert_eq!(parse_frame_header(&bytes), Some(expected));
         }

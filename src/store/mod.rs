@@ -5,6 +5,8 @@
 //!
 //! ```text
 //! STORE/.infoplane/segments/NAME.seg    one writing process each: header, then frames, appended only
+//! STORE/.infoplane/checkpoints/        what trainings under way left, see [`checkpoints`]; may be deleted at any time
+//! STORE/.infoplane/leases/GROUP/…       who works on what, under a launcher without a coordinator
 //! STORE/COHORT-NAME/*.parquet           tables, materialised from records; may be deleted at any time
 //! ```
 //!
@@ -35,7 +37,8 @@
 //!    walks, and builds its index anew if one has gone when it reads.
 //! 9. *Tables appear by temporary name, sync of the file, rename, sync of the directory*: a reader of a table sees the old or the new one.
 //!
-//! The frame's header has a fencing number (0 today) for leases. Payloads are verified when they are read, not when the index is built:
+//! Who may work on what, where nobody coordinates, is decided by leases (see [`lease`], which has its own protocol). The frame's header has
+//! the fencing number of the lease under which a record was written, 0 without one. Payloads are verified when they are read, not when the index is built:
 //! trainings hold their snapshots, so verifying all would read gigabytes at every start. [`Index::verify`] does it for chosen ids.
 //!
 //! # Versions
@@ -46,15 +49,18 @@
 //! A sealed segment ends with an index of its records, so opening a store reads 32 bytes a record (64 for an attempt) and not a header each.
 //! Only what was written since the last compaction is walked.
 //!
-//! Reading order: `records`, `frame`, `scan`, `disk`, `writer`, `footer`, `index`, `compact`, `tables`, `archive`.
+//! Reading order: `records`, `frame`, `scan`, `disk`, `writer`, `footer`, `index`, `compact`, `tables`, `checkpoints`, `archive`, `lease`.
 
 pub mod archive;
+pub mod checkpoints;
+pub mod columns;
 pub mod compact;
 mod disk;
 mod error;
 mod footer;
 mod frame;
 mod index;
+pub mod lease;
 pub mod records;
 mod scan;
 pub mod tables;
@@ -146,6 +152,15 @@ impl Store {
         Writer::start(Arc::clone(&self.disk), self.segments(), Box::new(on_commit))
     }
 
+    /// The board of the leases of a group, whose name is a plain word that never comes again.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if its directory cannot be made.
+    pub fn leases(&self, group: &str) -> Result<lease::FileBoard, StoreError> {
+        let dir = lease::group_dir(&self.root, group);
+        lease::FileBoard::open(dir.clone()).map_err(|source| StoreError::Io { action: "make the leases in", path: dir, source })
+    }
+
     /// Merges segments into a sealed one, see [`compact`].
     ///
     /// # Errors
@@ -173,6 +188,12 @@ impl Store {
         }
         found.sort();
         found
+    }
+
+    /// What trainings under way left in this store.
+    #[must_use]
+    pub fn checkpoints(&self) -> checkpoints::Checkpoints {
+        checkpoints::Checkpoints::new(self.root.join(".infoplane").join("checkpoints"), Arc::clone(&self.disk))
     }
 
     fn segments(&self) -> PathBuf {

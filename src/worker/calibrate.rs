@@ -3,11 +3,11 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use super::data;
 use super::execute::TaskError;
 use super::measure::{Plan, Space};
 use crate::grid::plan::Task;
 use crate::math::exec::Exec;
-use crate::train::data::Dataset;
 use crate::train::spec::Split;
 use crate::train::trainer::Trainer;
 
@@ -18,7 +18,7 @@ use crate::train::trainer::Trainer;
 /// [`TaskError`] if the network's numbers stop being finite already here.
 pub fn task_seconds(task: &Task, exec: Exec, budget: Duration) -> Result<f64, TaskError> {
     let spec = &task.spec;
-    let data = Dataset::load(spec.dataset, spec.split_seed);
+    let data = data::load(&spec.dataset, spec.split_seed)?;
     let mut trainer = Trainer::new(spec, &data, task.seed, exec);
     let network = trainer.network().clone();
     let recorded = spec.schedule.recorded(spec.epochs).len() as f64;
@@ -83,10 +83,10 @@ mod tests {
         let exec = Exec { isa: Isa::best(), parallel: false };
         let of = |epochs, names: &[&str], train| {
             let id = Id([0; 16]);
-            let measure =
-                |name: &&str| EstimatorSpec::by_name(name).map(|estimator| Measure { id, estimator, split: Split::Test });
+            let measure = |name: &&str| EstimatorSpec::by_name(name).map(|estimator| Measure { estimator, split: Split::Test });
             let spec = TrainingSpec { epochs, ..TrainingSpec::default() };
-            let task = Task { training: id, spec, seed: 0, train, measure: names.iter().filter_map(measure).collect() };
+            let task =
+                Task { training: id, spec: spec.into(), seed: 0, train, measure: names.iter().filter_map(measure).collect() };
             task_seconds(&task, exec, Duration::from_millis(60)).expect("finite numbers")
         };
         assert_eq!(of(0, &[], true), 0.0);

@@ -53,8 +53,9 @@ mod tests {
     #[test]
     fn first_come_first_served_and_the_last_are_given_back() {
         let order = |ticket| {
-            let task = Task { training: Id([0; 16]), spec: TrainingSpec::default(), seed: 0, train: true, measure: vec![] };
-            Order { ticket, attempt: 1, task }
+            let task =
+                Task { training: Id([0; 16]), spec: TrainingSpec::default().into(), seed: 0, train: true, measure: [].into() };
+            Order { ticket, attempt: 1, task, fence: 0 }
         };
         let orders = Orders::default();
         assert_eq!(orders.give_back(3), [0_u64; 0]);

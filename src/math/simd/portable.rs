@@ -87,6 +87,10 @@ impl Simd for Portable {
         Block(std::array::from_fn(|l| if a.0[l] > b.0[l] { x.0[l] } else { y.0[l] }))
     }
     #[inline(always)]
+    fn less(self, a: Block, b: Block) -> u16 {
+        (0..LANES).fold(0, |mask, l| mask | u16::from(a.0[l] < b.0[l]) << l)
+    }
+    #[inline(always)]
     fn pow2(self, n: Block) -> Block {
         // Whole numbers −126 ..= 127 by contract; the exponent field is n + 127.
         Self::map(n, |n| f32::from_bits(((n as i32 + 127) as u32) << 23))
