@@ -7,13 +7,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::adaptive::Adaptive;
 use super::binning::Width;
 use super::bins::Bins;
 use super::bounds::Noise;
+use super::bspline::Bspline;
 use super::dcor::Dcor;
 use super::ksg::Ksg;
 use super::mixed_ksg::MixedKsg;
 use super::params::{Conflict, Parameter, Parameters, Value};
+use super::svcca::Svcca;
 
 /// An estimator with its parameters, all within their domains. Append new variants at the end: messages number them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +46,12 @@ pub enum EstimatorSpec {
     MixedKsg(MixedKsg),
     /// Distance correlation.
     Dcor(Dcor),
+    /// Singular vector canonical correlation analysis.
+    Svcca(Svcca),
+    /// Daub's B-spline binning.
+    Bspline(Bspline),
+    /// Darbellay & Vajda's adaptive partitioning.
+    Adaptive(Adaptive),
 }
 
 /// A method as users see it.
@@ -120,6 +129,30 @@ pub const METHODS: &[Method] = &[
         cohorts: false,
         files: false,
     },
+    Method {
+        name: "svcca",
+        meaning: "canonical correlations of the main directions (SVCCA)",
+        default: EstimatorSpec::Svcca(Svcca { variance: 0.99 }),
+        range: None,
+        cohorts: false,
+        files: false,
+    },
+    Method {
+        name: "bspline",
+        meaning: "Daub's B-spline binning of two columns",
+        default: EstimatorSpec::Bspline(Bspline { bins: 10, order: 3 }),
+        range: None,
+        cohorts: false,
+        files: false,
+    },
+    Method {
+        name: "adaptive",
+        meaning: "Darbellay & Vajda's adaptive partitioning of two columns",
+        default: EstimatorSpec::Adaptive(Adaptive { critical: 7.815 }),
+        range: None,
+        cohorts: false,
+        files: false,
+    },
 ];
 
 /// What is asked of the parameters of a method, whichever struct they are; `wrap` makes the estimator of them again.
@@ -148,6 +181,9 @@ impl EstimatorSpec {
             Self::Ksg2(parameters) => visitor.visit(parameters, Self::Ksg2),
             Self::MixedKsg(parameters) => visitor.visit(parameters, Self::MixedKsg),
             Self::Dcor(parameters) => visitor.visit(parameters, Self::Dcor),
+            Self::Svcca(parameters) => visitor.visit(parameters, Self::Svcca),
+            Self::Bspline(parameters) => visitor.visit(parameters, Self::Bspline),
+            Self::Adaptive(parameters) => visitor.visit(parameters, Self::Adaptive),
         }
     }
 
@@ -162,6 +198,9 @@ impl EstimatorSpec {
             Self::Ksg2(_) => "ksg2",
             Self::MixedKsg(_) => "mixed_ksg",
             Self::Dcor(_) => "dcor",
+            Self::Svcca(_) => "svcca",
+            Self::Bspline(_) => "bspline",
+            Self::Adaptive(_) => "adaptive",
         }
     }
 
@@ -170,7 +209,8 @@ impl EstimatorSpec {
     pub const fn version(&self) -> u32 {
         match self {
             Self::Binning { .. } | Self::Upper { .. } | Self::Lower { .. } | Self::Bins(_) => 1,
-            Self::Ksg1(_) | Self::Ksg2(_) | Self::MixedKsg(_) | Self::Dcor(_) => 1,
+            Self::Ksg1(_) | Self::Ksg2(_) | Self::MixedKsg(_) => 1,
+            Self::Dcor(_) | Self::Svcca(_) | Self::Bspline(_) | Self::Adaptive(_) => 1,
         }
     }
 
