@@ -13,12 +13,13 @@
 //! | --- | --- | --- |
 //! | [`math`] | SIMD lanes, vector functions, random streams | nothing of ours |
 //! | [`train`] | data sets, layers, optimizers, the step; pure | `math` |
+//! | [`data`] | bytes of files → labelled examples; opens no file | `math`, `train` |
 //! | [`estimate`] | estimators of mutual information; pure | `math` |
 //! | [`cohort`] | TOML → checked cohort; errors with line, column, key | `train`, `estimate` (their checked types) |
 //! | [`grid`] | cohort → experiments → runs → tasks; ids, seeds; pure | `cohort`, `train`, `estimate` |
-//! | [`store`] | records, atomic commit, index, tables; knows Parquet | `grid`, `cohort`, `train`, `estimate` (their checked types) |
-//! | [`launch`] | where tasks run; no kernels | `grid` |
-//! | [`worker`] | executes one task: joins kernels to the store | `launch` (messages), `store`, `grid`, `train`, `estimate`, `math` |
+//! | [`store`] | records, atomic commit, index, tables; knows Parquet | `grid`, `cohort`, `data`, `train`, `estimate` (their checked types) |
+//! | [`launch`] | where tasks run; no kernels | `grid`, `cohort` (its launcher settings), `store` (leases, small files) |
+//! | [`worker`] | executes one task: joins kernels to the store | `launch` (messages), `store`, `grid`, `data`, `train`, `estimate`, `math` |
 //! | [`aggregate`] | statistics over runs, tables of a cohort | `store`, `grid`, `cohort`, `train`, `estimate` |
 //! | [`query`] | what is known of runs; finding, comparing, carrying over | `store`, `grid`, `cohort`, `aggregate`, `train`, `estimate` |
 //! | [`plot`] | figures from numbers | nothing of ours |
@@ -29,6 +30,7 @@
 pub mod aggregate;
 pub mod cli;
 pub mod cohort;
+pub mod data;
 pub mod estimate;
 pub mod grid;
 pub mod launch;

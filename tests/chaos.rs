@@ -5,11 +5,12 @@ mod common;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::mounts::SmallDisk;
 use common::processes::{assert_no_orphans, signal, wait_for, wait_for_end, wait_for_workers, workers};
 use common::random::Random;
 use common::tables::Contents;
@@ -298,31 +299,6 @@ fn a_store_that_cannot_be_is_refused() {
     }
 }
 
-/// A small file system of its own, taken away at the end.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// `None` where this process may not mount.
-    fn mount(at: PathBuf, size: &str) -> Option<Self> {
-        fs::create_dir_all(&at).ok()?;
-        let status =
-            Command::new("mount").args(["-t", "tmpfs", "-o", size, "infoplane-test"]).arg(&at).stderr(Stdio::null()).status();
-        status.is_ok_and(|status| status.success()).then_some(Self(at))
-    }
-
-    fn resize(&self, size: &str) {
-        let status = Command::new("mount").args(["-o", &format!("remount,{size}")]).arg(&self.0).status();
-        assert!(status.expect("mount").success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: a test that fails may leave a process on it.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn a_full_disk_stops_the_run_and_space_lets_it_go_on() {
     let lab = lab(COHORT);
@@ -335,7 +311,7 @@ fn a_full_disk_stops_the_run_and_space_lets_it_go_on() {
     assert!(full.stderr.contains("No space left on device"), "{}", full.stderr);
     let kept = lab.records("r", TRAINING);
     assert!((1..TASKS).contains(&kept), "{kept} trainings fit");
-    disk.resize("size=64m");
+    disk.remount("size=64m");
     assert_recovers(&lab, "after a full disk");
     assert_eq!(lab.records("r", TRAINING), TASKS, "what was committed is used");
 }

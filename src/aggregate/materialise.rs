@@ -45,17 +45,18 @@ pub struct ExperimentSummary {
 ///
 /// # Errors
 /// [`AggregateError`]; the old tables stay then.
-pub fn materialise(grid: &Grid, data_fingerprint: &str, index: &Index, dir: &Path) -> Result<Summary, AggregateError> {
-    materialise_on(&OsDisk, grid, data_fingerprint, index, dir)
+pub fn materialise(grid: &Grid, index: &Index, dir: &Path) -> Result<Summary, AggregateError> {
+    materialise_on(&OsDisk, grid, index, dir)
 }
 
-fn materialise_on(disk: &dyn Disk, grid: &Grid, data: &str, index: &Index, dir: &Path) -> Result<Summary, AggregateError> {
+fn materialise_on(disk: &dyn Disk, grid: &Grid, index: &Index, dir: &Path) -> Result<Summary, AggregateError> {
     let mut tables = Tables::create(disk, dir, grid)?;
     let mut summary = Summary { runs: StatusCounts::default(), experiments: Vec::new(), tables: Vec::new() };
     let mut trained = HashSet::new();
-    for experiment in &grid.experiments {
-        let walk = Walk::new(grid, data, index, experiment);
-        // Experiments that differ only in how they measure share their trainings, all or none: the first repeat tells.
+    for (place, experiment) in grid.experiments.iter().enumerate() {
+        let walk = Walk { repeats: grid.repeats(place), ..Walk::new(grid, index, experiment) };
+        // Experiments that differ only in how they measure share their trainings, all or none: the first repeat tells. Where one has more
+        // repeats than another, attempts at those are not told twice either, but by the first.
         let attempts = trained.insert(walk.run(0).1);
         let counted = walk.experiment(&mut tables, attempts)?;
         summary.runs.merge(&counted.runs);
@@ -99,9 +100,10 @@ impl Tables {
 /// One experiment, with what its runs are found by.
 struct Walk<'a> {
     grid: &'a Grid,
-    data: &'a str,
     index: &'a Index,
     experiment: &'a Experiment,
+    /// Its repeats that the tables have.
+    repeats: u32,
     /// Estimators with their canonical text, each on each split: the order of the table.
     measured: Vec<(EstimatorSpec, String, Split)>,
 }
@@ -118,11 +120,11 @@ struct Values {
 type Gathered = BTreeMap<(usize, i64, u32), Values>;
 
 impl<'a> Walk<'a> {
-    fn new(grid: &'a Grid, data: &'a str, index: &'a Index, experiment: &'a Experiment) -> Self {
+    fn new(grid: &'a Grid, index: &'a Index, experiment: &'a Experiment) -> Self {
         let settings = &experiment.settings;
         let splits = || Split::ALL.iter().filter(|split| settings.splits.contains(split));
         let measured = settings.estimators.iter().flat_map(|e| splits().map(move |&split| (*e, e.params(), split))).collect();
-        Self { grid, data, index, experiment, measured }
+        Self { grid, index, experiment, repeats: grid.n_runs, measured }
     }
 
     /// Seed and training of a repeat.
@@ -130,7 +132,7 @@ impl<'a> Walk<'a> {
         let settings = &self.experiment.settings;
         // Both are below 2^53.
         let seed = run_seed(self.grid.seed.wrapping_add(settings.seed_offset), repeat);
-        (seed, Id::training(&settings.training, seed, self.data))
+        (seed, Id::training(&settings.training, seed))
     }
 
     /// Writes the rows of all runs of the experiment; those of its attempts only if no experiment before had the same trainings.
@@ -140,7 +142,7 @@ impl<'a> Walk<'a> {
         let mut counts = StatusCounts::default();
         let mut accuracies = Vec::new();
         let mut gathered = Gathered::new();
-        for repeat in 0..self.grid.n_runs {
+        for repeat in 0..self.repeats {
             let (seed, training) = self.run(repeat);
             let key = RunKey { experiment: label, run: repeat, seed };
             let name = training.to_string();
@@ -254,9 +256,10 @@ mod tests {
         let upper = EstimatorSpec::Upper { noise_variance: 1e-3 };
         let relu = TrainingSpec { activation: Activation::Relu, ..TrainingSpec::default() };
         let settings = |training: &TrainingSpec, estimators: &[EstimatorSpec]| Settings {
-            training: training.clone(),
+            training: training.clone().into(),
             estimators: estimators.to_vec(),
             splits: vec![Split::Test, Split::Train],
+            data_dir: String::new(),
             seed_offset: 0,
         };
         let experiment = |label: &str, settings| Experiment { label: label.into(), settings };
@@ -265,7 +268,7 @@ mod tests {
             experiment("relu", settings(&relu, &[binning])),
             experiment("relu, upper", settings(&relu, &[upper])),
         ];
-        Grid { cohort: "c".into(), n_runs: RUNS, seed: 7, experiments, duplicates: Vec::new() }
+        Grid { cohort: "c".into(), n_runs: RUNS, seed: 7, experiments, duplicates: Vec::new(), enough: Vec::new() }
     }
 
     fn value(n: u32, epoch: i64, layer: u32) -> f64 {
@@ -278,7 +281,7 @@ mod tests {
         for experiment in &grid.experiments {
             for n in 0..grid.n_runs {
                 let seed = run_seed(grid.seed, n);
-                let id = Id::training(&experiment.settings.training, seed, "data");
+                let id = Id::training(&experiment.settings.training, seed);
                 let metric =
                     |epoch, split| MetricRow { epoch, split, loss: 0.5, accuracy: f64::from(n) / 8.0 + epoch as f64 / 100.0 };
                 let metrics = EPOCHS.iter().rev().flat_map(|&e| [metric(e, Split::Test), metric(e, Split::Train)]).collect();
@@ -324,6 +327,7 @@ mod tests {
             commit: words(),
             isa: words(),
             gemm: words(),
+            threads: None,
         })
     }
 
@@ -372,7 +376,7 @@ mod tests {
         let grid = grid();
         let index = store_of(dir.path(), &records(&grid));
         let out = dir.path().join("c");
-        let summary = materialise(&grid, "data", &index, &out).unwrap();
+        let summary = materialise(&grid, &index, &out).unwrap();
         assert_eq!(summary.runs.of(RunStatus::Ok), 9);
         assert_eq!(summary.runs.total(), 9);
         assert_eq!(summary.experiments[0].test_accuracy, Some(0.125 + 0.09));
@@ -385,7 +389,7 @@ mod tests {
             ("measures", "experiment run seed estimator estimator_params split epoch layer i_xt i_ty"),
             ("metrics", "experiment run seed epoch split loss accuracy"),
             ("gradients", "experiment run seed split epoch layer grad_mean grad_std snr weight_norm"),
-            ("provenance", "training_id attempt status error host launcher started seconds version commit isa gemm"),
+            ("provenance", "training_id attempt status error host launcher started seconds version commit isa gemm threads"),
             ("aggregate", &format!("experiment estimator estimator_params split epoch layer n {}", statistics.join(" "))),
         ] {
             assert_eq!(columns(&out, table), expected);
@@ -416,7 +420,7 @@ mod tests {
     fn aggregates_are_statistics_over_the_runs_present() {
         let dir = tempfile::tempdir().unwrap();
         let grid = grid();
-        let gone = Id::training(&grid.experiments[1].settings.training, run_seed(7, 1), "data");
+        let gone = Id::training(&grid.experiments[1].settings.training, run_seed(7, 1));
         let lost = Id::measurement(gone, &EstimatorSpec::Binning { bin_width: 0.07 }, Split::Test);
         let mut records = records(&grid);
         records.retain(|record| ![gone, lost].contains(&record.id()));
@@ -424,7 +428,7 @@ mod tests {
         records.push(attempt(gone, 2, 2, AttemptStatus::Oom));
         let index = store_of(dir.path(), &records);
         let out = dir.path().join("c");
-        let summary = materialise(&grid, "data", &index, &out).unwrap();
+        let summary = materialise(&grid, &index, &out).unwrap();
         let counts = &summary.experiments[1].runs;
         assert_eq!((counts.of(RunStatus::Ok), counts.of(RunStatus::Oom)), (2, 1));
         assert_eq!(summary.runs.of(RunStatus::Oom), 2, "the third experiment shares the training");
@@ -447,7 +451,7 @@ mod tests {
         let (grid, dirs) = (grid(), [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()]);
         let mut records = records(&grid);
         let bytes = |dir: &Path, index: &Index| {
-            let summary = materialise(&grid, "data", index, &dir.join("c")).unwrap();
+            let summary = materialise(&grid, index, &dir.join("c")).unwrap();
             summary.tables.iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>()
         };
         let first = bytes(dirs[0].path(), &store_of(dirs[0].path(), &records));
@@ -463,7 +467,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let grid = grid();
         // The training of the last run of "relu" and of "relu, upper" stands last, and its last bit flips.
-        let hit = Id::training(&grid.experiments[1].settings.training, run_seed(7, 2), "data");
+        let hit = Id::training(&grid.experiments[1].settings.training, run_seed(7, 2));
         let mut records = records(&grid);
         records.sort_by_key(|record| record.id() == hit);
         store_of(dir.path(), &records);
@@ -472,7 +476,7 @@ mod tests {
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(&segment, bytes).unwrap();
         let index = Store::open_existing(dir.path()).unwrap().index().unwrap();
-        let summary = materialise(&grid, "data", &index, &dir.path().join("c")).unwrap();
+        let summary = materialise(&grid, &index, &dir.path().join("c")).unwrap();
         assert_eq!((summary.runs.of(RunStatus::Missing), summary.runs.of(RunStatus::Ok)), (2, 7));
         assert_eq!(index.damage().len(), 1);
     }
@@ -483,7 +487,7 @@ mod tests {
         let grid = grid();
         let index = store_of(dir.path(), &records(&grid));
         let out = dir.path().join("c");
-        let before = fs::read(&materialise(&grid, "data", &index, &out).unwrap().tables[2]).unwrap();
+        let before = fs::read(&materialise(&grid, &index, &out).unwrap().tables[2]).unwrap();
         let mut records = records(&grid);
         for record in &mut records {
             if let Record::Training(training) = record {
@@ -491,7 +495,7 @@ mod tests {
             }
         }
         let bad = tempfile::tempdir().unwrap();
-        let error = materialise(&grid, "data", &store_of(bad.path(), &records), &out).unwrap_err();
+        let error = materialise(&grid, &store_of(bad.path(), &records), &out).unwrap_err();
         assert!(error.to_string().contains("NaN in column loss of table metrics"), "{error}");
         assert!(before == fs::read(out.join("metrics.parquet")).unwrap());
         assert_eq!(fs::read_dir(&out).unwrap().count(), 6);
@@ -502,7 +506,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let index = store_of(dir.path(), &[]);
         let grid = Grid { experiments: Vec::new(), ..grid() };
-        let summary = materialise(&grid, "data", &index, dir.path()).unwrap();
+        let summary = materialise(&grid, &index, dir.path()).unwrap();
         assert_eq!(summary.runs.total(), 0);
         assert!(rows(dir.path(), "runs").is_empty() && columns(dir.path(), "runs").contains("learning_rate"));
     }

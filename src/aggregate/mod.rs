@@ -3,11 +3,12 @@
 //! Here live the statistics, the status of a run, and the walk over a cohort that fills its tables. What may not live here: bytes of
 //! segments and of Parquet (`store`), figures (`plot`), decisions about what to run (`grid`).
 //!
-//! Reading order: `statistics`, `status`, `materialise`.
+//! Reading order: `statistics`, `status`, `stop` (when repeats are enough), `materialise`.
 
 mod materialise;
 mod statistics;
 mod status;
+mod stop;
 
 use thiserror::Error;
 
@@ -17,6 +18,7 @@ use crate::store::tables::TableError;
 pub use materialise::{ExperimentSummary, Summary, materialise};
 pub use statistics::{statistics, t_975};
 pub use status::{RunStatus, StatusCounts, run_status};
+pub use stop::Enough;
 
 /// The tables of a cohort could not be made.
 #[derive(Debug, Error)]

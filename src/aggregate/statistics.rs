@@ -1,5 +1,7 @@
 //! Location and spread of a quantity over runs, in f64 and in the order given.
 
+use std::sync::OnceLock;
+
 use crate::store::tables::Statistics;
 
 /// Quantile 0.975 of the standard normal distribution.
@@ -34,11 +36,18 @@ pub fn statistics(values: &[f64]) -> Statistics {
 /// Quantile 0.975 of Student's t distribution with `freedom` ≥ 1 degrees of freedom, to 1e-12; infinite for 0.
 #[must_use]
 pub fn t_975(freedom: u32) -> f64 {
+    // Asked for in every row of a table, for few numbers of runs.
+    static KNOWN: [OnceLock<f64>; ASYMPTOTIC as usize] = [const { OnceLock::new() }; ASYMPTOTIC as usize];
+    match KNOWN.get(freedom as usize) {
+        None => asymptotic_quantile(f64::from(freedom)),
+        Some(known) => *known.get_or_init(|| exact_quantile(freedom)),
+    }
+}
+
+/// [`t_975`] for few degrees of freedom.
+fn exact_quantile(freedom: u32) -> f64 {
     if freedom == 0 {
         return f64::INFINITY;
-    }
-    if freedom >= ASYMPTOTIC {
-        return asymptotic_quantile(f64::from(freedom));
     }
     // P(|T| < t) = 0.95 by bisection: the quantile lies between the normal one and that of one degree of freedom, 12.706….
     let (mut low, mut high) = (Z_975, 13.0);

@@ -25,12 +25,12 @@ struct Content {
 impl Content {
     fn of(cohorts: &[Loaded]) -> Self {
         let mut content = Self::default();
-        for Loaded { grid, data, .. } in cohorts {
+        for Loaded { grid, .. } in cohorts {
             let meanings: Vec<Id> = grid.experiments.iter().map(|experiment| Id::meaning(&experiment.settings)).collect();
             for (experiment, meaning) in grid.experiments.iter().zip(&meanings) {
                 content.experiments.entry(*meaning).or_insert_with(|| experiment.label.clone());
             }
-            for run in grid.runs(data) {
+            for run in grid.runs() {
                 let settings = &grid.experiments[run.experiment].settings;
                 content.runs.insert((meanings[run.experiment], run.seed));
                 content.trainings.insert(run.training);

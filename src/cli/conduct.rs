@@ -6,17 +6,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde_json::Value;
+
 use super::conducted::Conducted;
 use super::exit::{Exit, Failure};
 use super::interrupt::Interrupt;
 use super::load::{COPY, Loaded};
-use super::machine::{self, LauncherArguments};
+use super::machine::{self, LauncherArguments, LauncherName};
+use super::others::Others;
 use super::print::print_reports;
 use super::progress::Progress;
-use super::{figures, summary};
+use super::repeats::Repeats;
+use super::{figures, submit, summary};
 use crate::aggregate::{Summary, materialise};
 use crate::grid::plan::{Task, plan};
-use crate::launch::drive::{News, Observer, Wish, drive};
+use crate::launch::drive::{News, Observer, Turn, Wish, drive};
 use crate::launch::local::Local;
 use crate::query::running::{Notice, Presence};
 use crate::query::status::status;
@@ -70,12 +74,12 @@ pub fn conduct_all(
     let interrupt = Interrupt::listen()?;
     let (mut exit, mut reports) = (Exit::Done, Vec::new());
     for loaded in cohorts {
-        let conducted = conduct(loaded, out, arguments, select, &interrupt, voice.quiet)?;
-        if !voice.quiet {
-            eprintln!("{}", summary::text(loaded, &conducted, out));
-        }
-        reports.push(summary::json(loaded, &conducted));
-        match conducted.exit() {
+        let (ended, report) = match arguments.launcher {
+            LauncherName::Local => conduct_here(loaded, out, arguments, select, &interrupt, voice)?,
+            LauncherName::Sge => submit::submit(loaded, out, arguments, select, &interrupt, voice)?,
+        };
+        reports.push(report);
+        match ended {
             Exit::Done => {}
             Exit::Interrupted => {
                 exit = Exit::Interrupted;
@@ -88,6 +92,22 @@ pub fn conduct_all(
         print_reports(reports)?;
     }
     Ok(exit)
+}
+
+/// As [`conduct`], and tells of it; the exit code and the report.
+pub fn conduct_here(
+    loaded: &Loaded,
+    out: &Path,
+    arguments: &LauncherArguments,
+    select: Select,
+    interrupt: &Interrupt,
+    voice: Voice,
+) -> Result<(Exit, Value), Failure> {
+    let conducted = conduct(loaded, out, arguments, select, interrupt, voice.quiet)?;
+    if !voice.quiet {
+        eprintln!("{}", summary::text(loaded, &conducted, out));
+    }
+    Ok((conducted.exit(), summary::json(loaded, &conducted)))
 }
 
 /// Runs the tasks of `loaded` that are missing in the store at `out` and that `select` takes, then makes tables and figures. A record
@@ -109,8 +129,9 @@ fn conduct(
     let mut conducted = Conducted::default();
     let mut damaged = usize::MAX;
     loop {
-        let plan = plan(&loaded.grid, &loaded.data, |id| index.contains(*id));
-        conducted.counts = plan.counts;
+        let settled = loaded.settled(&index)?;
+        let plan = plan(&settled.grid, |id| index.contains(*id));
+        (conducted.counts, conducted.not_needed) = (plan.counts, settled.grid.not_needed());
         let batch = Batch::select(&plan.tasks, &index, select)?;
         conducted.passed_over = plan.tasks.len() - batch.tasks.len();
         let mut found = Vec::new();
@@ -121,6 +142,12 @@ fn conduct(
             }
             index.refresh()?;
             driven?;
+            if loaded.cohort.stop_when.is_some() {
+                // Only now it is known how many repeats are enough.
+                let settled = loaded.settled(&index)?;
+                conducted.counts = self::plan(&settled.grid, |id| index.contains(*id)).counts;
+                conducted.not_needed = settled.grid.not_needed();
+            }
         }
         if conducted.outcomes.left > 0 {
             break;
@@ -143,7 +170,7 @@ fn conduct(
 
 /// Merges what the workers left, so that the store has few files and opens fast; the damage found on the way, which is set aside. All is
 /// committed, so a failure is no failure of the run.
-fn tidy(store: &Store) -> Vec<Damage> {
+pub fn tidy(store: &Store) -> Vec<Damage> {
     let young = compact::Request { extent: compact::Extent::Young, wants: None, dry_run: false };
     store.compact(&young).map_or_else(
         |error| {
@@ -155,13 +182,16 @@ fn tidy(store: &Store) -> Vec<Damage> {
 }
 
 /// The tasks that a round takes up, with the number of the last attempt at each.
-struct Batch {
-    tasks: Vec<Task>,
-    attempts: Vec<u32>,
+pub struct Batch {
+    /// The tasks, in the order in which they should start.
+    pub tasks: Vec<Task>,
+    /// Number of the last attempt at each.
+    pub attempts: Vec<u32>,
 }
 
 impl Batch {
-    fn select(missing: &[Task], index: &Index, select: Select) -> Result<Self, Failure> {
+    /// What of `missing` is to be taken up.
+    pub fn select(missing: &[Task], index: &Index, select: Select) -> Result<Self, Failure> {
         let mut batch = Self { tasks: vec![], attempts: vec![] };
         for task in missing {
             let last = index.attempts(task.training)?.last().map(|a| (a.number, a.status));
@@ -189,21 +219,21 @@ impl Batch {
         conducted.spread = Some((workers, threads));
         let program = std::env::current_exe().map_err(|e| Failure::from_error(Exit::Launcher, &e))?;
         let mut launcher = Local::new(program, worker_arguments(store.root(), threads, arguments), workers as usize);
+        let notice = Notice {
+            cohort: loaded.cohort.name.clone(),
+            host: provenance::host(),
+            pid: std::process::id(),
+            launcher: arguments.launcher.name().to_owned(),
+            workers,
+            tasks: self.tasks.len() as u64,
+            ..Notice::default()
+        };
         let mut desk = Desk {
             progress: Progress::new(&loaded.cohort.name, &self.tasks, quiet),
-            presence: Presence::announce(
-                store.root(),
-                Notice {
-                    cohort: loaded.cohort.name.clone(),
-                    host: provenance::host(),
-                    pid: std::process::id(),
-                    launcher: arguments.launcher.name().to_owned(),
-                    workers,
-                    tasks: self.tasks.len() as u64,
-                    ..Notice::default()
-                },
-            ),
+            presence: Presence::announce(store.root(), notice.clone()),
             writer: store.writer(|_| ())?,
+            repeats: Repeats::of(loaded, store, &self.tasks)?,
+            others: Others::new(store, &notice),
             interrupt,
             tasks: &self.tasks,
             attempts: &self.attempts,
@@ -234,20 +264,21 @@ fn worker_arguments(out: &Path, threads: u32, arguments: &LauncherArguments) -> 
 
 /// Makes the tables and figures from what is committed.
 pub fn tables_and_figures(loaded: &Loaded, index: &Index, dir: &Path) -> Result<(Summary, Vec<PathBuf>), Failure> {
-    let summary = materialise(&loaded.grid, &loaded.data, index, dir)?;
+    let loaded = &*loaded.settled(index)?;
+    let summary = materialise(&loaded.grid, index, dir)?;
     // CSV that somebody asked for stays in step.
     let with_csv = summary.tables.iter().filter(|table| table.with_extension("csv").is_file()).cloned();
     write_csv(&OsDisk, &with_csv.collect::<Vec<_>>())?;
     let figures = figures::draw(&loaded.cohort.name, dir, figures::Format::Png)?;
     let state = dir.join(STATE);
-    let lost = status(loaded.study(), index, &[])?.lost_attempts;
-    let text = summary::remember(&summary, &figures, &loaded.text, lost, index);
+    let status = status(loaded.study(), index, &[])?;
+    let text = summary::remember(&summary, &figures, &loaded.text, &status, index);
     replace_file(&state, text.as_bytes()).map_err(|e| cannot("write", &state, &e))?;
     Ok((summary, figures))
 }
 
 /// Keeps the cohort's text beside its tables.
-fn keep_copy(dir: &Path, text: &str) -> Result<(), Failure> {
+pub fn keep_copy(dir: &Path, text: &str) -> Result<(), Failure> {
     let copy = dir.join(COPY);
     if fs::read(&copy).is_ok_and(|kept| kept == text.as_bytes()) {
         return Ok(());
@@ -265,13 +296,17 @@ struct Desk<'a> {
     /// Tells `status`, in whatever process, what is under way.
     presence: Presence,
     writer: Writer,
+    /// Follows which repeats are needed, where the cohort says when they are enough.
+    repeats: Option<Repeats<'a>>,
+    /// Who else is at work.
+    others: Others,
     interrupt: &'a Interrupt,
     tasks: &'a [Task],
     attempts: &'a [u32],
     launcher: &'static str,
     isa: &'static str,
     /// When the attempt under way at a task began.
-    started: BTreeMap<usize, f64>,
+    started: BTreeMap<usize, provenance::Began>,
     errors: &'a mut BTreeMap<String, String>,
 }
 
@@ -288,6 +323,7 @@ impl Observer for Desk<'_> {
                 self.presence.ended(training);
                 self.started.remove(&task);
                 self.errors.insert(training.to_string(), error.to_owned());
+                self.repeats.iter_mut().for_each(|repeats| repeats.ended(training));
             }
             News::Lost { attempt, reason, again } => {
                 self.presence.lost(training, again);
@@ -303,6 +339,7 @@ impl Observer for Desk<'_> {
             News::Done => {
                 self.presence.ended(training);
                 self.started.remove(&task);
+                self.repeats.iter_mut().for_each(|repeats| repeats.ended(training));
             }
             News::Progress(_) => {}
         }
@@ -317,5 +354,14 @@ impl Observer for Desk<'_> {
 
     fn attempts_before(&mut self, task: usize) -> u32 {
         self.attempts[task]
+    }
+
+    fn turn(&mut self, task: usize, again: bool) -> Turn {
+        let is_needed = self.repeats.as_mut().is_none_or(|repeats| repeats.need(self.tasks[task].training));
+        let turn = if is_needed { self.others.turn(&self.tasks[task], again) } else { Turn::Never };
+        if turn == Turn::Never {
+            self.progress.drop_task(task);
+        }
+        turn
     }
 }

@@ -24,6 +24,8 @@ pub struct Conducted {
     pub errors: BTreeMap<String, String>,
     /// Tasks not taken up because they failed before.
     pub passed_over: usize,
+    /// Runs that are not needed, since their experiments have repeats enough.
+    pub not_needed: u64,
     /// How long it took.
     pub elapsed: Duration,
     /// Workers and threads, where any were needed.

@@ -48,47 +48,72 @@ pub fn predict(
     let kinds = Kinds::of(tasks);
     let step = kinds.samples.iter().map(|(task, _)| task.step_work()).max().unwrap_or(0);
     let (workers, threads) = launcher.spread(&loaded.cohort.launcher.local, tasks.len(), step);
-    let mut model = Model::default();
-    if let Some((index, out)) = store.filter(|_| !tasks.is_empty()) {
-        model.learn(&past(&loaded.grid, &loaded.data, index)?);
-        if !unknown(&kinds, &model).is_empty() {
-            // What cannot be read any more tells nothing about cost, either.
-            let others = load::names(out).into_iter().filter(|name| *name != loaded.cohort.name);
-            for other in others.filter_map(|name| load::by_name(out, &name).ok()) {
-                model.learn(&past(&other.grid, &other.data, index)?);
-            }
-        }
-    }
-    let mut samples = unknown(&kinds, &model);
-    let new = samples.len();
-    samples.truncate(if measure { MEASURED } else { 0 });
-    model.learn(&measured(&samples, workers)?);
-    // Measurements are shared out over a worker's threads, steps of small networks are not.
-    let on_threads = |task: &Task| {
-        let serial = task.training_cost() / task.cost().max(1.0);
-        model.task(task).mean * (serial + (1.0 - serial) / f64::from(threads))
-    };
-    let by_kind: Vec<f64> = kinds.samples.iter().map(|(task, _)| on_threads(task)).collect();
+    let (model, sources) = learned(loaded, &kinds, store, workers, measure)?;
+    let by_kind: Vec<f64> = kinds.samples.iter().map(|(task, _)| model.task(task).mean * share_of_time(task, threads)).collect();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let wall = wall_seconds(kinds.of.iter().map(|&kind| by_kind[kind as usize]), (workers as usize).min(cores));
-    let sources = (kinds.samples.len() - new, samples.len(), new - samples.len());
     Ok(Cost { cpu: model.all(&kinds), wall, workers, threads, kinds: sources })
 }
 
-/// Finished tasks of a grid with their seconds: those that one attempt did whole.
-fn past(grid: &Grid, data: &str, index: &Index) -> Result<Vec<(Task, f64)>, Failure> {
+/// CPU seconds that each task is expected to take.
+pub fn of_each(loaded: &Loaded, tasks: &[Task], index: &Index, out: &Path) -> Result<Vec<f64>, Failure> {
+    let kinds = Kinds::of(tasks);
+    let (model, _) = learned(loaded, &kinds, Some((index, out)), 1, true)?;
+    let by_kind: Vec<f64> = kinds.samples.iter().map(|(task, _)| model.task(task).mean).collect();
+    Ok(kinds.of.iter().map(|&kind| by_kind[kind as usize]).collect())
+}
+
+/// What is known of these kinds: from the past, measured, and how many of them from where.
+fn learned(
+    loaded: &Loaded,
+    kinds: &Kinds<'_>,
+    store: Option<(&Index, &Path)>,
+    workers: u32,
+    measure: bool,
+) -> Result<(Model, (usize, usize, usize)), Failure> {
+    let mut model = Model::default();
+    if let Some((index, out)) = store.filter(|_| !kinds.samples.is_empty()) {
+        model.learn(&past(&loaded.grid, index)?);
+        if !unknown(kinds, &model).is_empty() {
+            // What cannot be read any more tells nothing about cost, either.
+            let others = load::names(out).into_iter().filter(|name| *name != loaded.cohort.name);
+            for other in others.filter_map(|name| load::by_name(out, &name).ok()) {
+                model.learn(&past(&other.grid, index)?);
+            }
+        }
+    }
+    let mut samples = unknown(kinds, &model);
+    let new = samples.len();
+    samples.truncate(if measure { MEASURED } else { 0 });
+    model.learn(&measured(&samples, workers)?);
+    let sources = (kinds.samples.len() - new, samples.len(), new - samples.len());
+    Ok((model, sources))
+}
+
+/// The time that a task takes on so many threads, as a share of its CPU time: measurements are shared out over a worker's threads, steps of
+/// small networks are not.
+fn share_of_time(task: &Task, threads: u32) -> f64 {
+    let serial = task.training_cost() / task.cost().max(1.0);
+    serial + (1.0 - serial) / f64::from(threads.max(1))
+}
+
+/// Finished tasks of a grid with their seconds of CPU time: those that one attempt did whole.
+fn past(grid: &Grid, index: &Index) -> Result<Vec<(Task, f64)>, Failure> {
     let (repeats, experiments) = PAST;
     let experiments = grid.experiments.iter().take(experiments).cloned().collect();
-    let part = Grid { n_runs: grid.n_runs.min(repeats), experiments, duplicates: vec![], cohort: String::new(), seed: grid.seed };
+    let n_runs = grid.n_runs.min(repeats);
+    let part = Grid { n_runs, experiments, duplicates: vec![], cohort: String::new(), seed: grid.seed, enough: vec![] };
     let mut finished = Vec::new();
-    for task in plan_of(&part, data, |_| false).tasks {
+    for task in plan_of(&part, |_| false).tasks {
         if !index.contains(task.training) || !task.measure.iter().all(|measure| index.contains(measure.id(task.training))) {
             continue;
         }
         if let [attempt] = index.attempts(task.training)?.as_slice()
             && attempt.status == AttemptStatus::Ok
         {
-            finished.push((task, attempt.seconds));
+            // Of attempts before threads were told, most had one.
+            let seconds = attempt.seconds / share_of_time(&task, attempt.threads.unwrap_or(1));
+            finished.push((task, seconds));
         }
     }
     Ok(finished)

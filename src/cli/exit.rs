@@ -27,6 +27,8 @@ pub enum Exit {
     Store = 6,
     /// A launcher is not available, or nothing works on it.
     Launcher = 7,
+    /// Of a pilot alone: what a batch system takes as the wish to be started again.
+    Requeue = 99,
 }
 
 impl From<Exit> for ExitCode {

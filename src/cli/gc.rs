@@ -81,7 +81,7 @@ fn wanted(out: &std::path::Path) -> Result<HashSet<Id>, Failure> {
     let mut wanted = HashSet::new();
     for name in load::names(out) {
         let loaded = load::by_name(out, &name)?;
-        wanted.extend(loaded.grid.runs(&loaded.data).map(|run| run.training));
+        wanted.extend(loaded.grid.runs().map(|run| run.training));
     }
     Ok(wanted)
 }

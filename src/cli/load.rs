@@ -1,35 +1,47 @@
 //! Cohorts from files, directories or a store, parsed, checked and expanded before anything runs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::datasets;
 use super::exit::{Exit, Failure};
+use crate::aggregate::Enough;
 use crate::cohort::{self, Cohort, Parsed, Source};
 use crate::grid::Grid;
 use crate::grid::expand::expand;
 use crate::query::Study;
-use crate::worker::execute::data_fingerprint;
+use crate::store::Index;
 
 /// Name of the copy of a cohort's file beside its tables: `resume`, `aggregate` and `plot` know the cohort by it.
 pub const COPY: &str = "cohort.toml";
 
 /// A cohort, ready to be planned.
+#[derive(Clone)]
 pub struct Loaded {
-    /// The text of its file, with all that it extends.
+    /// The text of its file, with all that it extends and what its data was found to be.
     pub text: String,
     /// The checked cohort.
     pub cohort: Cohort,
-    /// Its experiments.
+    /// Its experiments, their data found.
     pub grid: Grid,
-    /// Fingerprint of the data set's content.
-    pub data: String,
 }
 
 impl Loaded {
+    /// The cohort with the numbers of repeats that are enough by what is committed, if it says when they are.
+    pub fn settled(&self, index: &Index) -> Result<Cow<'_, Self>, Failure> {
+        let Some(rule) = &self.cohort.stop_when else { return Ok(Cow::Borrowed(self)) };
+        let mut enough = Enough::new(&self.grid, rule);
+        enough.look(index)?;
+        let mut settled = self.clone();
+        settled.grid.enough = enough.numbers();
+        Ok(Cow::Owned(settled))
+    }
+
     /// As questions to a store take it.
     pub fn study(&self) -> Study<'_> {
-        Study { grid: &self.grid, data: &self.data, text: &self.text }
+        Study { grid: &self.grid, text: &self.text }
     }
 }
 
@@ -91,9 +103,10 @@ fn load(path: &Path) -> Result<Loaded, Failure> {
         last = last.parent().unwrap_or(Path::new("")).join(extends);
         read(&last)
     })?;
-    let grid = expand(&cohort).map_err(|e| Failure::from_error(Exit::Invalid, &e))?;
-    let data = grid.experiments.first().map(|e| data_fingerprint(&e.settings.training)).unwrap_or_default();
-    Ok(Loaded { text, cohort, grid, data })
+    let mut grid = expand(&cohort).map_err(|e| Failure::from_error(Exit::Invalid, &e))?;
+    let text = datasets::find_all(&mut grid, &text)
+        .map_err(|error| Failure::new(Exit::Invalid, format!("{}: {error}", path.display())))?;
+    Ok(Loaded { text, cohort, grid })
 }
 
 /// Reads one file; or says why it cannot.

@@ -11,6 +11,8 @@ use crate::math::simd::Isa;
 pub enum LauncherName {
     /// Worker processes on this machine
     Local,
+    /// Array jobs of Grid Engine
+    Sge,
 }
 
 impl LauncherName {
@@ -18,6 +20,7 @@ impl LauncherName {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Local => "local",
+            Self::Sge => "sge",
         }
     }
 }
@@ -28,12 +31,15 @@ pub struct LauncherArguments {
     /// Where tasks run
     #[arg(long, value_enum, default_value_t = LauncherName::Local)]
     pub launcher: LauncherName,
-    /// Worker processes [default: the cohort's, or one a core as far as there are tasks]
+    /// Worker processes, or pilots of Grid Engine [default: the cohort's, or one a core as far as there are tasks]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub workers: Option<u32>,
     /// Threads of each worker [default: the cohort's, or the cores shared out]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub threads: Option<u32>,
+    /// Stay until the work that was given to Grid Engine has ended
+    #[arg(long)]
+    pub wait: bool,
 }
 
 /// Work per training step, in multiply-adds, from which a task is worth several threads.

@@ -1,6 +1,8 @@
 //! The command line: one file a subcommand. Everything human goes to stderr, results that were asked for to stdout.
 
 mod aggregate;
+mod attend;
+mod cancel;
 mod columns;
 mod compact;
 mod compare;
@@ -8,6 +10,7 @@ mod conduct;
 mod conducted;
 mod convert;
 mod cost;
+mod datasets;
 mod diff;
 mod estimate;
 pub mod exit;
@@ -19,21 +22,29 @@ mod gc;
 mod import;
 mod interrupt;
 mod load;
+mod logs;
 mod machine;
 mod manual;
+mod others;
+mod pilot;
+mod pilot_batch;
 mod plan;
 mod plot;
 mod print;
 mod progress;
+mod repeats;
 mod repro;
 mod resume;
 mod run;
 mod sample_file;
 mod schema;
 mod show;
+mod site;
 mod status;
 mod studies;
+mod submit;
 mod summary;
+mod warning;
 mod worker;
 
 use std::path::PathBuf;
@@ -65,8 +76,10 @@ enum Command {
     Run(run::RunArguments),
     Plan(plan::PlanArguments),
     Resume(resume::ResumeArguments),
+    Cancel(cancel::CancelArguments),
     Status(status::StatusArguments),
     Explain(explain::ExplainArguments),
+    Logs(logs::LogsArguments),
     Repro(repro::ReproArguments),
     Find(find::FindArguments),
     Show(show::ShowArguments),
@@ -141,8 +154,10 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Run(a) => run::run(&a, quiet),
         Command::Plan(a) => plan::plan(&a),
         Command::Resume(a) => resume::resume(&a, quiet),
+        Command::Cancel(a) => cancel::cancel(&a, quiet),
         Command::Status(a) => status::status(&a),
         Command::Explain(a) => explain::explain(&a),
+        Command::Logs(a) => logs::logs(&a),
         Command::Repro(a) => repro::repro(&a, quiet),
         Command::Find(a) => find::find(&a, quiet),
         Command::Show(a) => show::show(&a),

@@ -1,5 +1,6 @@
 //! `infoplane plan`: what a cohort is and what of it is missing. Writes nothing.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use super::load::{self, Loaded};
 use super::machine::LauncherArguments;
 use super::print::{print, print_reports};
 use crate::cohort::settings::ColumnValue;
-use crate::grid::plan::{Plan, plan as plan_of};
+use crate::grid::plan::{Plan, plan as plan_of, plan_all};
 use crate::store::records::AttemptStatus;
 use crate::store::{Store, StoreError};
 
@@ -80,7 +81,15 @@ pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: A
     };
     let mut values = Vec::new();
     for loaded in cohorts {
-        let plan = plan_of(&loaded.grid, &loaded.data, |id| index.as_ref().is_some_and(|index| index.contains(*id)));
+        let settled = match &index {
+            Some(index) => loaded.settled(index)?,
+            None => Cow::Borrowed(loaded),
+        };
+        let loaded = &*settled;
+        let plan = match &index {
+            Some(index) => plan_of(&loaded.grid, |id| index.contains(*id)),
+            None => plan_all(&loaded.grid),
+        };
         let mut unfinished: BTreeMap<&str, usize> = BTreeMap::new();
         for task in &plan.tasks {
             let attempts = index.as_ref().map_or(Ok(vec![]), |index| index.attempts(task.training))?;
@@ -116,6 +125,7 @@ fn value(loaded: &Loaded, plan: &Plan, cost: &Cost, done: &[u32], (failed, lost)
         "measurements": counts.measurements,
         "done": counts.done,
         "missing": counts.missing,
+        "not_needed": loaded.grid.not_needed(),
         "failed": failed,
         "lost": lost,
         "tasks": {
@@ -144,6 +154,10 @@ fn text(loaded: &Loaded, plan: &Plan, cost: &Cost, done: &[u32], (failed, lost):
     );
     let _ = writeln!(text, "  {} trainings, {} measurements", counts.trainings, counts.measurements);
     let _ = writeln!(text, "  done {}, missing {}{}{}", counts.done, counts.missing, more(failed, "failed"), more(lost, "lost"));
+    if let Some(rule) = &loaded.cohort.stop_when {
+        let _ =
+            writeln!(text, "  repeats of an experiment end once {rule}: {} runs are not needed so far", loaded.grid.not_needed());
+    }
     let train = plan.tasks.iter().filter(|t| t.train).count();
     let measure: usize = plan.tasks.iter().map(|t| t.measure.len()).sum();
     let _ = writeln!(text, "  to do: {train} trainings, {measure} measurements, in {} tasks", plan.tasks.len());
@@ -174,7 +188,9 @@ fn table(loaded: &Loaded, done: &[u32]) -> String {
     lines.extend(rows.iter().map(|row| differing.iter().map(|&c| cell(&row[c].1)).collect()));
     if !done.is_empty() {
         lines[0].push("done".to_owned());
-        lines[1..].iter_mut().zip(done).for_each(|(line, done)| line.push(format!("{done}/{}", loaded.grid.n_runs)));
+        let of = |experiment: usize| loaded.grid.repeats(experiment);
+        let lines = lines[1..].iter_mut().zip(done).enumerate();
+        lines.for_each(|(n, (line, done))| line.push(format!("{done}/{}", of(n))));
     }
     let widths: Vec<usize> = (0..lines[0].len()).map(|c| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0)).collect();
     let mut text = String::from("\n");

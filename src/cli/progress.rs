@@ -91,6 +91,11 @@ impl Progress {
         }
     }
 
+    /// A task is not needed any more.
+    pub fn drop_task(&mut self, task: usize) {
+        self.set(task, 1.0);
+    }
+
     /// Shows where things stand.
     pub fn tick(&mut self, wish: Wish) {
         if wish != self.wish {

@@ -1,7 +1,6 @@
 //! `infoplane repro`: a run computed again, in memory, and compared with what is committed, to the bit.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::Instant;
 
@@ -23,8 +22,8 @@ use crate::query::compare::{Difference, measurements, trainings};
 use crate::query::study::resolve;
 use crate::store::records::{Attempt, AttemptStatus, Record};
 use crate::store::{Index, StoreError};
-use crate::train::data::Dataset;
 use crate::train::network::Network;
+use crate::worker::data::Library;
 use crate::worker::execute::{Executor, Keep, TaskError};
 use crate::worker::serve::chain;
 
@@ -107,7 +106,7 @@ pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<Exit, Failure> {
     }
     let exec = Exec { isa: machine::isa()?, parallel: rayon::current_num_threads() > 1 };
     let (start, memory) = (Instant::now(), Memory::default());
-    let mut executor = Executor { exec, store: &open.store, index: None, writer: &memory, data: HashMap::new() };
+    let mut executor = Executor { exec, store: &open.store, index: None, writer: &memory, data: Library::default() };
     let computed = executor.execute(&task, &mut |_| ());
     let seconds = start.elapsed().as_secs_f64();
     let mut comparison = Comparison::default();
@@ -155,7 +154,7 @@ fn task(first: &RunRef<'_>, runs: &[RunRef<'_>]) -> Task {
             measure.push(Measure { estimator, split });
         }
     }
-    let spec = first.experiment().settings.training.clone().into();
+    let spec = first.experiment().settings.training.clone();
     Task { training: first.run.training, spec, seed: first.run.seed, train: true, measure: measure.into() }
 }
 
@@ -170,8 +169,8 @@ struct Comparison {
 impl Comparison {
     /// Compares the records just computed with the committed ones.
     fn records(&mut self, task: &Task, index: &Index, computed: &[Record]) -> Result<(), StoreError> {
-        let data = Dataset::load(task.spec.dataset, task.spec.split_seed);
-        let network = Network::new(&task.spec, data.inputs(), data.n_classes);
+        let size = task.spec.dataset.size();
+        let network = Network::new(&task.spec, size.inputs as usize, size.classes as usize);
         let parameters: Vec<usize> = network.layers.iter().map(|layer| (layer.n_in + 1) * layer.n_out).collect();
         for record in computed {
             let measure = task.measure.iter().find(|measure| measure.id(task.training) == record.id());

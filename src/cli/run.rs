@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::conduct::{Select, Voice, conduct_all};
 use super::exit::{Exit, Failure};
-use super::machine::LauncherArguments;
-use super::{StoreArguments, load, plan};
+use super::machine::{LauncherArguments, LauncherName};
+use super::{StoreArguments, load, plan, submit};
 
 /// Run what is missing of cohorts, and leave tables and figures
 #[derive(Args, Debug)]
@@ -15,6 +15,8 @@ use super::{StoreArguments, load, plan};
   infoplane run sweeps/quickstart.toml
   infoplane run sweeps --out /scratch/study --workers 8
   infoplane run my.toml --dry-run
+  infoplane run my.toml --launcher sge              on a cluster, detached; `status` tells how far it is
+  infoplane run my.toml --launcher sge --dry-run    the qsub lines and the script
 
 Run it again at any time: it takes up what is missing and lost, and is done at once if nothing is. Ctrl-C finishes what is under way, a \
 second Ctrl-C stops at once; both leave a store that `run` goes on from.")]
@@ -37,6 +39,12 @@ pub struct RunArguments {
 pub fn run(arguments: &RunArguments, quiet: bool) -> Result<Exit, Failure> {
     let cohorts = load::load_all(&arguments.cohorts)?;
     let out = &arguments.store.out;
+    if arguments.dry_run && arguments.launcher.launcher == LauncherName::Sge && !arguments.json {
+        for loaded in &cohorts {
+            submit::show(loaded, out, &arguments.launcher)?;
+        }
+        return Ok(Exit::Done);
+    }
     if arguments.dry_run {
         return plan::show(&cohorts, out, &arguments.launcher, plan::Ask { json: arguments.json, measure: true });
     }

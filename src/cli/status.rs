@@ -133,7 +133,7 @@ impl<'a> Looker<'a> {
     fn ask(&mut self, names: Vec<String>, live: &[Notice]) -> Result<Vec<CohortStatus>, Failure> {
         let open = match self.open.take() {
             Some((opened, mut open)) if opened == names => {
-                open.index.refresh()?;
+                open.refresh()?;
                 open
             }
             _ => Open::with(self.out, &names)?,
@@ -184,6 +184,9 @@ fn text(status: &CohortStatus) -> String {
     // Writing to a string cannot fail.
     for (name, count) in by_name(&status.runs).into_iter().skip(1).filter(|(_, count)| *count > 0) {
         let _ = write!(text, ", {count} {name}");
+    }
+    if status.not_needed > 0 {
+        let _ = write!(text, "; {} more are not needed", status.not_needed);
     }
     text.push('\n');
     for notice in &status.coordinators {

@@ -28,7 +28,22 @@ impl Open {
     pub fn with(out: &Path, names: &[String]) -> Result<Self, Failure> {
         let store = Store::open_existing(out)?;
         let cohorts = names.iter().map(|name| load::by_name(out, name)).collect::<Result<_, _>>()?;
-        Ok(Self { index: store.index()?, store, cohorts })
+        let mut open = Self { index: store.index()?, store, cohorts };
+        open.settle()?;
+        Ok(open)
+    }
+
+    /// Takes in what was committed since.
+    pub fn refresh(&mut self) -> Result<(), Failure> {
+        self.index.refresh()?;
+        self.settle()
+    }
+
+    fn settle(&mut self) -> Result<(), Failure> {
+        for cohort in self.cohorts.iter_mut().filter(|cohort| cohort.cohort.stop_when.is_some()) {
+            *cohort = cohort.settled(&self.index)?.into_owned();
+        }
+        Ok(())
     }
 
     /// The cohorts, as questions take them.

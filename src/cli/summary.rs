@@ -61,6 +61,9 @@ pub fn text(loaded: &Loaded, conducted: &Conducted, out: &Path) -> String {
         counts.measurements,
         plural(counts.measurements),
     ));
+    if conducted.not_needed > 0 {
+        line(format_args!("note     {} more runs are not needed: `stop_when` is met", conducted.not_needed));
+    }
     let width = summary.experiments.iter().take(MOST).map(|e| e.label.chars().count()).max().unwrap_or(0);
     for experiment in summary.experiments.iter().take(MOST) {
         let none = if experiment.runs.of(RunStatus::Ok) == 0 { "no finished run" } else { "nothing recorded" };
@@ -101,7 +104,7 @@ fn look_at(table: &Path) -> String {
 
 /// The first run that needs a training, as a person knows it.
 fn run_name(loaded: &Loaded, training: &str) -> String {
-    let run = loaded.grid.runs(&loaded.data).find(|run| run.training.to_string() == training);
+    let run = loaded.grid.runs().find(|run| run.training.to_string() == training);
     run.map_or_else(
         || training.to_owned(),
         |run| format!("{}, run {}", loaded.grid.experiments[run.experiment].label, run.repeat),
@@ -131,6 +134,7 @@ pub fn json(loaded: &Loaded, conducted: &Conducted) -> Value {
         "trainings": counts.trainings,
         "measurements": counts.measurements,
         "runs": conducted.summary.as_ref().map(|s| by_status(&s.runs)),
+        "not_needed": conducted.not_needed,
         "tasks": {
             "done": conducted.outcomes.done.len(),
             "failed": conducted.outcomes.failed.len(),
@@ -159,6 +163,8 @@ struct State {
     /// All runs, and what else `status` tells.
     total: u64,
     lost_attempts: u64,
+    #[serde(default)]
+    not_needed: u64,
     /// The segments that were read, as they looked then.
     extent: BTreeMap<String, (u64, i64)>,
     tables: Vec<PathBuf>,
@@ -187,13 +193,14 @@ pub fn finished(state: &Path, name: &str, cohort_text: &str, store: &Store) -> O
         eta_seconds: None,
         failures: Vec::new(),
         lost_attempts: kept.lost_attempts,
+        not_needed: kept.not_needed,
         experiments: experiments.collect(),
         coordinators: Vec::new(),
     })
 }
 
 /// The state file of a finished cohort.
-pub fn remember(summary: &Summary, figures: &[PathBuf], cohort_text: &str, lost_attempts: u64, index: &Index) -> String {
+pub fn remember(summary: &Summary, figures: &[PathBuf], cohort_text: &str, status: &CohortStatus, index: &Index) -> String {
     let experiments = summary.experiments.iter().map(|e| (e.label.clone(), e.runs.of(RunStatus::Ok), e.test_accuracy)).collect();
     let state = State {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -201,7 +208,8 @@ pub fn remember(summary: &Summary, figures: &[PathBuf], cohort_text: &str, lost_
         runs: summary.runs.of(RunStatus::Ok),
         experiments,
         total: summary.runs.total(),
-        lost_attempts,
+        lost_attempts: status.lost_attempts,
+        not_needed: status.not_needed,
         extent: index.extent(),
         tables: file_names(&summary.tables),
         figures: file_names(figures),

@@ -3,11 +3,15 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use rayon::ThreadPoolBuilder;
+use signal_hook::consts::{SIGUSR1, SIGUSR2, SIGXCPU};
 
 use super::exit::{Exit, Failure};
+use super::pilot::{Ticket, pilot};
 use super::{StoreArguments, machine};
 use crate::math::exec::Exec;
 use crate::worker::serve::{Identity, serve};
@@ -24,9 +28,20 @@ pub struct WorkerArguments {
     /// Name of the launcher
     #[arg(long, default_value = "local")]
     launcher: String,
+    /// Work on this sweep as a pilot: take batches of it until nothing is left
+    #[arg(long, value_name = "SWEEP")]
+    pilot: Option<String>,
+    /// Of a pilot: name of its array job within the sweep
+    #[arg(long, default_value = "a0", requires = "pilot")]
+    array: String,
 }
 
 pub fn worker(arguments: &WorkerArguments) -> Result<Exit, Failure> {
+    if let Some(sweep) = &arguments.pilot {
+        return pilot(&Ticket { root: &arguments.store.out, sweep, array: &arguments.array });
+    }
+    // A batch system warns all processes of a job; what to do is for the pilot to say.
+    ignore_warnings()?;
     let pool = ThreadPoolBuilder::new().num_threads(arguments.threads).build_global();
     pool.map_err(|e| Failure::from_error(Exit::Internal, &e))?;
     let exec = Exec { isa: machine::isa()?, parallel: arguments.threads > 1 };
@@ -35,4 +50,13 @@ pub fn worker(arguments: &WorkerArguments) -> Result<Exit, Failure> {
     let output = io::stdout().as_fd().try_clone_to_owned().map_err(|e| Failure::from_error(Exit::Internal, &e))?;
     serve(&arguments.store.out, &identity, io::stdin(), File::from(output))?;
     Ok(Exit::Done)
+}
+
+/// Takes away the deadly effect of the signals that announce the end of a batch job.
+fn ignore_warnings() -> Result<(), Failure> {
+    for signal in [SIGUSR1, SIGUSR2, SIGXCPU] {
+        let heard = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(signal, heard).map_err(|e| Failure::from_error(Exit::Internal, &e))?;
+    }
+    Ok(())
 }

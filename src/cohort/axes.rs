@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::checks;
 use super::definitions::find;
 use super::document::{Place, Reader};
 use super::errors::nearest;
@@ -13,6 +12,7 @@ use super::model::{Axis, AxisValue, Cohort, Condition, Dimension, Exclude, Inclu
 use super::setting::Setting;
 use super::syntax::{Entry, Node, entries};
 use super::values::found;
+use super::{checks, stop};
 
 /// Characters of a label at most.
 const MAX_LABEL: usize = 200;
@@ -64,6 +64,9 @@ pub(super) fn read(tree: &DeTable<'_>, cohort: &mut Cohort, reader: &mut Reader<
     cohort.zips = zips.into_iter().map(together).collect();
     if checks::size(cohort, tree, reader) {
         checks::excludes(cohort, &excludes, reader);
+        if reader.reporter.count() == 0 {
+            stop::check(cohort, tree, reader);
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::setting::Setting;
 use crate::estimate::spec::EstimatorSpec;
-use crate::train::spec::{Activation, DatasetName, Optimizer};
+use crate::train::source::{Format, Source};
+use crate::train::spec::{Activation, Optimizer};
 
 /// Seeds stay below 2^53, so that every reader of the tables holds them exactly.
 pub const MAX_SEED: u64 = (1 << 53) - 1;
@@ -14,6 +15,8 @@ pub const MAX_LAYERS: usize = 64;
 pub const MAX_UNITS: u64 = 65_536;
 /// Magnitude of a real number at most. It fits the engine's f32, as does the least positive one.
 pub const MAX_NUMBER: f64 = 1e30;
+/// Passes over the training examples at most.
+pub const MAX_EPOCHS: u64 = 10_000_000;
 /// The least value of a number that must be positive.
 pub const MIN_POSITIVE: f64 = 1e-30;
 
@@ -48,6 +51,13 @@ pub enum Kind {
         /// The setting.
         make: fn(bool) -> Setting,
     },
+    /// Any text.
+    Text {
+        /// The setting.
+        make: fn(&str) -> Setting,
+    },
+    /// A data set, by name or as a table of files.
+    Dataset,
     /// Units of the hidden layers.
     Layers,
     /// One split or a list of splits.
@@ -66,6 +76,8 @@ impl Kind {
             Self::Number { positive: true, .. } => format!("a number above 0, from {MIN_POSITIVE:e} to {MAX_NUMBER:e}"),
             Self::Number { positive: false, .. } => format!("a finite number from -{MAX_NUMBER:e} to {MAX_NUMBER:e}"),
             Self::Switch { .. } => "true or false".to_owned(),
+            Self::Text { .. } => "a string".to_owned(),
+            Self::Dataset => dataset_forms(),
             Self::Layers => format!("a list of at most {MAX_LAYERS} integers from 1 to {MAX_UNITS}, as in [10, 7, 5]"),
             Self::Splits => "\"train\", \"test\", \"full\" or a list of them".to_owned(),
             Self::Estimators => {
@@ -86,6 +98,17 @@ pub struct Definition {
     pub default: &'static str,
     /// What it means.
     pub meaning: &'static str,
+}
+
+/// What may stand as a data set.
+fn dataset_forms() -> String {
+    let names: Vec<_> = Source::names().collect();
+    let formats: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
+    format!(
+        "{}, or a table as in {{ idx = {{ images = \"…\", labels = \"…\" }} }}; formats: {}",
+        one_of(&names),
+        formats.join(", ")
+    )
 }
 
 /// The definition of a key.
@@ -110,12 +133,15 @@ pub fn one_of(names: &[&str]) -> String {
 pub const DEFINITIONS: &[Definition] = &[
     Definition {
         key: "dataset",
-        kind: Kind::Name {
-            names: || DatasetName::ALL.iter().map(|v| v.name()).collect(),
-            make: |name| DatasetName::ALL.iter().find(|v| v.name() == name).map(|v| Setting::Dataset(*v)),
-        },
+        kind: Kind::Dataset,
         default: "\"harmonics\"",
-        meaning: "the data",
+        meaning: "the data: by name, or as files, their paths relative to the cohort file",
+    },
+    Definition {
+        key: "data_dir",
+        kind: Kind::Text { make: |text| Setting::DataDir(text.to_owned()) },
+        default: "\"\"",
+        meaning: "directory of the data sets known by name, relative to where the program is called; if empty, $INFOPLANE_DATA, else `data`",
     },
     Definition {
         key: "split_seed",
@@ -177,7 +203,7 @@ pub const DEFINITIONS: &[Definition] = &[
     },
     Definition {
         key: "epochs",
-        kind: Kind::Integer { min: 0, max: 10_000_000, make: |v| u32::try_from(v).ok().map(Setting::Epochs) },
+        kind: Kind::Integer { min: 0, max: MAX_EPOCHS, make: |v| u32::try_from(v).ok().map(Setting::Epochs) },
         default: "8000",
         meaning: "passes over the training examples",
     },

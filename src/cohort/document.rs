@@ -8,17 +8,29 @@ use toml::de::{DeTable, DeValue};
 use super::definitions::{MAX_PROCESSES, MAX_SEED, find, keys};
 use super::errors::{Reporter, nearest};
 use super::extends::{self, Chain};
-use super::model::{Cohort, LauncherSettings, MAX_RUNS};
+use super::model::{Cohort, LauncherSettings, LocalSettings, MAX_RUNS};
 use super::setting::Setting;
 use super::syntax::{self, Entry, Node, entries};
 use super::values::{found, read_integer, read_text};
-use super::{axes, checks, flatten};
+use super::{axes, checks, flatten, sge, stop};
 
 /// Keys at the top of the file.
-const TOP: &[&str] =
-    &["extends", "name", "description", "n_runs", "seed", "experiment", "grid", "zip", "exclude", "include", "launcher"];
+const TOP: &[&str] = &[
+    "extends",
+    "name",
+    "description",
+    "n_runs",
+    "seed",
+    "stop_when",
+    "experiment",
+    "grid",
+    "zip",
+    "exclude",
+    "include",
+    "launcher",
+];
 /// Top keys that are values, and so no sections.
-const TOP_VALUES: &[&str] = &["extends", "name", "description", "n_runs", "seed"];
+const TOP_VALUES: &[&str] = &["extends", "name", "description", "n_runs", "seed", "stop_when"];
 
 /// Reads a cohort, or what is left of it, and the text of one file that means the same if there are several. What it returns is valid if
 /// nothing was reported.
@@ -151,6 +163,7 @@ fn read_top(tree: &DeTable<'_>, reader: &mut Reader<'_, '_>) -> Cohort {
         zips: Vec::new(),
         excludes: Vec::new(),
         includes: Vec::new(),
+        stop_when: None,
         launcher: LauncherSettings::default(),
     };
     if !tree.contains_key("name") && !reader.lost && !reader.tainted.contains("name") {
@@ -164,6 +177,7 @@ fn read_top(tree: &DeTable<'_>, reader: &mut Reader<'_, '_>) -> Cohort {
             }
             "n_runs" => cohort.n_runs = count(read_integer(reader.reporter, node, key, key, (1, MAX_RUNS))).unwrap_or(1),
             "seed" => cohort.seed = read_integer(reader.reporter, node, key, key, (0, MAX_SEED)).unwrap_or(0),
+            "stop_when" => cohort.stop_when = stop::read(node, reader),
             "experiment" => cohort.base = read_base(node, reader),
             "launcher" => cohort.launcher = read_launcher(node, reader),
             // The parts that refer to one another are read below, whatever their order in the file.
@@ -237,32 +251,57 @@ fn read_launcher(node: &Node<'_>, reader: &mut Reader<'_, '_>) -> LauncherSettin
         return settings;
     };
     for (launcher, span, node) in entries(launchers) {
-        if launcher != "local" {
-            unknown_in(reader, &span, "launcher", launcher, &["local"]);
-            continue;
+        match launcher {
+            "local" => settings.local = read_local(node, reader),
+            "sge" => settings.sge = sge::read(node, reader),
+            _ => unknown_in(reader, &span, "launcher", launcher, &["local", "sge"]),
         }
-        let DeValue::Table(table) = node.get_ref() else {
-            reader.mismatch(node, "launcher.local", launcher, "a table: [launcher.local]");
-            continue;
+    }
+    settings
+}
+
+/// `[launcher.local]`
+fn read_local(node: &Node<'_>, reader: &mut Reader<'_, '_>) -> LocalSettings {
+    let mut settings = LocalSettings::default();
+    let DeValue::Table(table) = node.get_ref() else {
+        reader.mismatch(node, "launcher.local", "local", "a table: [launcher.local]");
+        return settings;
+    };
+    for (key, span, node) in entries(table) {
+        let slot = match key {
+            "workers" => &mut settings.workers,
+            "threads" => &mut settings.threads,
+            _ => {
+                unknown_in(reader, &span, "launcher.local", key, &["workers", "threads"]);
+                continue;
+            }
         };
-        for (key, span, node) in entries(table) {
-            let slot = match key {
-                "workers" => &mut settings.local.workers,
-                "threads" => &mut settings.local.threads,
-                _ => {
-                    unknown_in(reader, &span, "launcher.local", key, &["workers", "threads"]);
-                    continue;
-                }
-            };
-            *slot = count(read_integer(reader.reporter, node, &format!("launcher.local.{key}"), key, (1, MAX_PROCESSES)));
+        *slot = count(read_integer(reader.reporter, node, &format!("launcher.local.{key}"), key, (1, MAX_PROCESSES)));
+    }
+    settings
+}
+
+/// Reads a site's file: the sections `[launcher.…]` and nothing else.
+pub(super) fn read_site(text: &str, reporter: &mut Reporter<'_>) -> LauncherSettings {
+    let blanked = syntax::blank_broken(text, reporter);
+    let text = blanked.as_ref().map_or(text, |rest| &rest.text);
+    let tree = syntax::tree(text, reporter);
+    let mut reader = Reader { reporter, tainted: BTreeSet::new(), blanked: blanked.is_some(), lost: false, forms: Vec::new() };
+    let mut settings = LauncherSettings::default();
+    for (key, span, node) in entries(&tree) {
+        if key == "launcher" {
+            settings = read_launcher(node, &mut reader);
+        } else {
+            let entry = reader.reporter.report(&span, key, format!("unknown key `{key}` at the top of a site's file"));
+            entry.expected = Some("[launcher.sge] or [launcher.local]".to_owned());
         }
     }
     settings
 }
 
 /// Notes a key that a table of few keys does not know.
-fn unknown_in(reader: &mut Reader<'_, '_>, span: &Range<usize>, table: &str, key: &str, known: &[&str]) {
+pub(super) fn unknown_in(reader: &mut Reader<'_, '_>, span: &Range<usize>, table: &str, key: &str, known: &[&str]) {
     let entry = reader.reporter.report(span, format!("{table}.{key}"), format!("unknown key `{key}` in {table}"));
-    entry.expected = Some(known.join(" or "));
+    entry.expected = Some(if known.len() > 2 { format!("one of {}", known.join(", ")) } else { known.join(" or ") });
     entry.suggestion = nearest(key, known.iter().copied()).map(str::to_owned);
 }

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 
 /// Characters of a source line that an error shows at most.
 const SHOWN: usize = 120;
@@ -92,6 +93,13 @@ impl<'a> Reporter<'a> {
         let slot = self.errors.len();
         self.errors.push((span.start, error));
         &mut self.errors[slot].1
+    }
+
+    /// The directory of the file that a byte range lies in, as its name has it.
+    pub(super) fn directory(&self, span: &Range<usize>) -> String {
+        let of = self.files.partition_point(|(start, _)| *start <= span.start).saturating_sub(1);
+        let name = self.files.get(of).map_or("", |(_, name)| name.as_str());
+        Path::new(name).parent().map_or_else(String::new, |dir| dir.display().to_string())
     }
 
     /// Number of mistakes so far.

@@ -1,8 +1,9 @@
 //! TOML → checked [`Cohort`]; the only room that knows TOML, and the only one that decides what a valid value is.
 //!
 //! Reading order: `settings` (what an experiment's settings are), `setting` and `definitions` (one setting, and the table of all),
-//! `model` (a checked cohort), `points` (which points it has); then how a file becomes one: `syntax` (text → tree), `values`
-//! (value → setting), `document` and `axes` (tree → cohort), `checks` (what only the whole file tells), `extends` and `flatten` (several
+//! `model` (a checked cohort), `stop` (when an experiment has repeats enough), `points` (which points it has); then how a file becomes one: `syntax` (text → tree), `values`
+//! (value → setting), `dataset` (the tables of files), `document` and `axes` (tree → cohort), `sge` (what a pilot asks of Grid Engine),
+//! `checks` (what only the whole file tells), `extends` and `flatten` (several
 //! files as one), `errors`; `schema` tells people and editors what may stand where;
 //! `convert` makes cohort files from the configurations of the system before.
 //!
@@ -25,12 +26,15 @@ pub mod points;
 pub mod schema;
 pub mod setting;
 pub mod settings;
+pub mod stop;
 
 mod axes;
 mod checks;
+mod dataset;
 mod document;
 mod extends;
 mod flatten;
+mod sge;
 mod syntax;
 mod values;
 
@@ -68,6 +72,17 @@ pub fn parse_files(source: Source, loader: &mut Loader<'_>) -> Result<Parsed, Co
         Some(errors) => Err(errors),
         None => Ok(Parsed { cohort, text: flat.unwrap_or(chain.text) }),
     }
+}
+
+/// Parses and checks a site's file: the sections `[launcher.…]`, with the keys that they have in a cohort.
+///
+/// # Errors
+/// All mistakes of the text at once, in its order, each with its position.
+pub fn parse_site(source_name: &str, text: &str) -> Result<model::LauncherSettings, CohortErrors> {
+    let files = [(0, source_name.to_owned())];
+    let mut reporter = errors::Reporter::new(text, &files);
+    let settings = document::read_site(text, &mut reporter);
+    reporter.finish().map_or(Ok(settings), Err)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A checked cohort: base settings, axes, what is excluded and included, repeats. Values only, no text.
 
 use super::setting::{Draft, Setting};
+use super::stop::StopWhen;
 
 /// Points of a cohort at most; more would not fit a machine's memory in the tables.
 pub const MAX_POINTS: u128 = 10_000_000;
@@ -30,6 +31,8 @@ pub struct Cohort {
     pub excludes: Vec<Exclude>,
     /// The `[[include]]`s.
     pub includes: Vec<Include>,
+    /// When an experiment has repeats enough.
+    pub stop_when: Option<StopWhen>,
     /// How to run; never part of an id.
     pub launcher: LauncherSettings,
 }
@@ -118,6 +121,8 @@ pub struct Include {
 pub struct LauncherSettings {
     /// `[launcher.local]`
     pub local: LocalSettings,
+    /// `[launcher.sge]`
+    pub sge: SgeSettings,
 }
 
 /// Processes and threads on this machine; what is not given is chosen by the launcher.
@@ -127,4 +132,66 @@ pub struct LocalSettings {
     pub workers: Option<u32>,
     /// Threads of each worker, ≥ 1.
     pub threads: Option<u32>,
+}
+
+/// What a pilot asks of Grid Engine; what is not given is the site's, or has the documented default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SgeSettings {
+    /// Queues to use.
+    pub queue: Option<String>,
+    /// Project that is charged.
+    pub project: Option<String>,
+    /// Parallel environment on one host.
+    pub pe: Option<String>,
+    /// Slots of each pilot, ≥ 1.
+    pub slots: Option<u32>,
+    /// Threads of each worker, ≥ 1.
+    pub threads: Option<u32>,
+    /// Memory of each slot, in bytes.
+    pub memory: Option<u64>,
+    /// Memory of each slot up to which tasks that ran out of it are tried again, in bytes.
+    pub max_memory: Option<u64>,
+    /// Name of the resource that limits memory.
+    pub memory_resource: Option<String>,
+    /// Time that a pilot may take, in seconds.
+    pub h_rt: Option<u32>,
+    /// Environment modules to load.
+    pub modules: Option<Vec<String>>,
+    /// Pilots of a submission at most.
+    pub max_pilots: Option<u32>,
+    /// Pilots at work at once.
+    pub max_concurrent: Option<u32>,
+    /// Pilots of one array job at most.
+    pub max_array: Option<u32>,
+    /// Further words for `qsub`.
+    pub flags: Option<Vec<String>>,
+    /// Seconds between two heartbeats of a pilot.
+    pub heartbeat: Option<u32>,
+    /// Seconds without a heartbeat after which a pilot's tasks go to another.
+    pub deadline: Option<u32>,
+}
+
+impl SgeSettings {
+    /// These settings, and where they say nothing those of the site.
+    #[must_use]
+    pub fn over(self, site: &Self) -> Self {
+        Self {
+            queue: self.queue.or_else(|| site.queue.clone()),
+            project: self.project.or_else(|| site.project.clone()),
+            pe: self.pe.or_else(|| site.pe.clone()),
+            slots: self.slots.or(site.slots),
+            threads: self.threads.or(site.threads),
+            memory: self.memory.or(site.memory),
+            max_memory: self.max_memory.or(site.max_memory),
+            memory_resource: self.memory_resource.or_else(|| site.memory_resource.clone()),
+            h_rt: self.h_rt.or(site.h_rt),
+            modules: self.modules.or_else(|| site.modules.clone()),
+            max_pilots: self.max_pilots.or(site.max_pilots),
+            max_concurrent: self.max_concurrent.or(site.max_concurrent),
+            max_array: self.max_array.or(site.max_array),
+            flags: self.flags.or_else(|| site.flags.clone()),
+            heartbeat: self.heartbeat.or(site.heartbeat),
+            deadline: self.deadline.or(site.deadline),
+        }
+    }
 }

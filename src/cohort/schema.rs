@@ -5,12 +5,16 @@ use serde_json::{Map, Value, json};
 use toml::de::DeValue;
 
 use super::definitions::{
-    DEFINITIONS, Definition, Kind, MAX_LAYERS, MAX_NUMBER, MAX_PROCESSES, MAX_SEED, MAX_UNITS, MIN_POSITIVE,
+    DEFINITIONS, Definition, Kind, MAX_EPOCHS, MAX_LAYERS, MAX_NUMBER, MAX_PROCESSES, MAX_SEED, MAX_UNITS, MIN_POSITIVE, one_of,
 };
 use super::model::MAX_RUNS;
+use super::setting::Setting;
+use super::sge;
+use super::stop::Quantity;
 use super::syntax::Node;
 use crate::estimate::params::{Domain, Parameter};
 use crate::estimate::spec::{EstimatorSpec, METHODS, Method};
+use crate::train::source::{Field, FieldKind, Format, Source, TRAIN_SHARE};
 use crate::train::spec::Split;
 
 /// One key of a cohort file.
@@ -45,6 +49,7 @@ pub fn rows() -> Vec<Row> {
         top("n_runs", &format!("an integer from 1 to {MAX_RUNS}"), Some("1"), "repeats of every experiment"),
         top("seed", &format!("an integer from 0 to {MAX_SEED}"), Some("0"), "what the seeds of the repeats are derived from"),
     ];
+    rows.extend(stop_when_rows());
     rows.extend(DEFINITIONS.iter().map(|d| row("[experiment]", d.key, d.kind.describe(), Some(d.default), d.meaning)));
     let axis = "a list of values of a setting, or of tables { label = \"…\", set = { key = value } }".to_owned();
     rows.extend([
@@ -77,7 +82,68 @@ pub fn rows() -> Vec<Row> {
         ),
         row("[launcher.local]", "threads", process, None, "threads of each worker; the cores shared out if not given"),
     ]);
+    rows.extend(sge::KEYS.iter().map(|k| row("[launcher.sge]", k.key, k.takes.describe(), k.default, k.meaning)));
     rows
+}
+
+/// The keys of `stop_when`, in the order in which they are looked up in its schema.
+fn stop_when_rows() -> Vec<Row> {
+    let row = |key, takes: String, default, meaning| Row { section: "[stop_when]", key, takes, default, meaning };
+    vec![
+        row(
+            "quantity",
+            one_of(&Quantity::ALL.iter().map(|q| q.name()).collect::<Vec<_>>()),
+            None,
+            "no further repeats of an experiment once the confidence interval of this is narrow enough",
+        ),
+        row(
+            "ci95",
+            Kind::Number { positive: true, make: Setting::LearningRate }.describe(),
+            None,
+            "its half-width must be below this",
+        ),
+        row(
+            "min_runs",
+            format!("an integer from 2 to {MAX_RUNS}"),
+            None,
+            "repeats before which no experiment stops; 3 if not given",
+        ),
+        row(
+            "split",
+            one_of(&Split::ALL.iter().map(|split| split.name()).collect::<Vec<_>>()),
+            None,
+            "where it is looked at; test if it is measured there",
+        ),
+        row("epoch", format!("an integer from -1 to {MAX_EPOCHS}"), None, "when; the last recorded epoch if not given"),
+        row("layer", format!("an integer from 0 to {MAX_LAYERS}"), None, "of i_xt and i_ty; the last hidden layer if not given"),
+        row(
+            "estimator",
+            "an estimator's name, or a table as in { upper = { noise_variance = 1e-3 } }".to_owned(),
+            None,
+            "of i_xt and i_ty; the first of the experiment if not given",
+        ),
+    ]
+}
+
+/// The schema of `stop_when`.
+fn stop_when() -> Value {
+    let types = [
+        json!({ "enum": Quantity::ALL.iter().map(|q| q.name()).collect::<Vec<_>>() }),
+        positive(),
+        json!({ "type": "integer", "minimum": 2, "maximum": MAX_RUNS, "default": 3 }),
+        json!({ "enum": Split::ALL.iter().map(|split| split.name()).collect::<Vec<_>>() }),
+        json!({ "type": "integer", "minimum": -1, "maximum": MAX_EPOCHS }),
+        json!({ "type": "integer", "minimum": 0, "maximum": MAX_LAYERS }),
+        json!({ "anyOf": estimators() }),
+    ];
+    let property = |(row, mut schema): (Row, Value)| {
+        schema["description"] = json!(row.meaning);
+        (row.key.to_owned(), schema)
+    };
+    let properties: Map<String, Value> = stop_when_rows().into_iter().zip(types).map(property).collect();
+    let mut schema = object(properties.into());
+    schema["required"] = json!(["quantity", "ci95"]);
+    schema
 }
 
 /// What a name is.
@@ -105,12 +171,16 @@ pub fn json_schema() -> Value {
             "extends": about("extends", json!({ "type": "string" })),
             "n_runs": about("n_runs", json!({ "type": "integer", "minimum": 1, "maximum": MAX_RUNS, "default": 1 })),
             "seed": about("seed", json!({ "type": "integer", "minimum": 0, "maximum": MAX_SEED, "default": 0 })),
+            "stop_when": stop_when(),
             "experiment": settings(),
             "grid": one_or_several("axes"),
             "zip": one_or_several("axes"),
             "exclude": one_or_several("conditions"),
             "include": one_or_several("point"),
-            "launcher": object(json!({ "local": object(json!({ "workers": process, "threads": process })) })),
+            "launcher": object(json!({
+                "local": object(json!({ "workers": process, "threads": process })),
+                "sge": object(sge_keys().into()),
+            })),
         },
         "definitions": {
             "settings": settings(),
@@ -137,6 +207,19 @@ fn object(properties: Value) -> Value {
 fn one_or_several(definition: &str) -> Value {
     let one = json!({ "$ref": format!("#/definitions/{definition}") });
     json!({ "anyOf": [one, { "type": "array", "items": one }] })
+}
+
+/// A property for each key of `[launcher.sge]`.
+fn sge_keys() -> Map<String, Value> {
+    let property = |key: &sge::Key| {
+        let mut schema = key.takes.schema();
+        schema["description"] = json!(key.meaning);
+        if let Some(Ok(default)) = key.default.map(DeValue::parse) {
+            schema["default"] = plain(&default);
+        }
+        (key.key.to_owned(), schema)
+    };
+    sge::KEYS.iter().map(property).collect()
 }
 
 /// A property for each setting.
@@ -168,7 +251,7 @@ fn axes() -> Value {
     let axis = |items: Value| json!({ "type": "array", "minItems": 1, "items": items });
     let mut properties = each(|definition| axis(json!({ "anyOf": [value(definition), labelled] })));
     // The same for the whole cohort, so no axes.
-    for key in ["extends", "name", "description", "n_runs", "seed"] {
+    for key in ["extends", "name", "description", "n_runs", "seed", "stop_when"] {
         properties.insert(key.to_owned(), json!(false));
     }
     json!({ "type": "object", "minProperties": 1, "properties": properties, "additionalProperties": axis(labelled) })
@@ -196,6 +279,12 @@ fn value(definition: &Definition) -> Value {
         Kind::Number { positive: true, .. } => positive(),
         Kind::Number { positive: false, .. } => json!({ "type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER }),
         Kind::Switch { .. } => json!({ "type": "boolean" }),
+        Kind::Text { .. } => json!({ "type": "string" }),
+        Kind::Dataset => {
+            let names: Vec<_> = Source::names().collect();
+            let forms: Vec<_> = [json!({ "enum": names })].into_iter().chain(Format::ALL.iter().map(|f| files(*f))).collect();
+            json!({ "anyOf": forms })
+        }
         Kind::Layers => {
             json!({ "type": "array", "maxItems": MAX_LAYERS, "items": { "type": "integer", "minimum": 1, "maximum": MAX_UNITS } })
         }
@@ -205,6 +294,23 @@ fn value(definition: &Definition) -> Value {
         }
         Kind::Estimators => json!({ "type": "array", "uniqueItems": true, "items": { "anyOf": estimators() } }),
     }
+}
+
+/// The table of one file format.
+fn files(format: Format) -> Value {
+    let text = json!({ "type": "string", "minLength": 1 });
+    let one = |field: &Field| match field.kind {
+        FieldKind::Path | FieldKind::Name => text.clone(),
+        FieldKind::Paths => json!({ "anyOf": [text, { "type": "array", "minItems": 1, "items": text }] }),
+    };
+    let mut fields: Map<String, Value> = format.fields().iter().map(|field| (field.key.to_owned(), one(field))).collect();
+    let fraction = json!({ "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": TRAIN_SHARE });
+    fields.insert("train_fraction".to_owned(), fraction);
+    let mut table = object(fields.into());
+    table["required"] = format.fields().iter().filter(|field| field.required).map(|field| field.key).collect();
+    let mut outer = object(json!({ format.name(): table }));
+    outer["required"] = json!([format.name()]);
+    outer
 }
 
 fn positive() -> Value {
@@ -274,7 +380,8 @@ mod tests {
             assert_eq!((&cohort.description, cohort.n_runs, cohort.seed), (&alone.description, alone.n_runs, alone.seed));
             keys += 1;
         }
-        assert_eq!(keys, DEFINITIONS.len() + 3);
+        let launchers = sge::KEYS.iter().filter(|key| key.default.is_some()).count();
+        assert_eq!(keys, DEFINITIONS.len() + launchers + 3);
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! One setting with its checked value: what a line of a cohort file sets, an axis varies and an exclude matches.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::settings::Settings;
 use crate::estimate::params::Value;
 use crate::estimate::spec::EstimatorSpec;
-use crate::train::spec::{Activation, DatasetName, Optimizer, Split};
+use crate::train::source::Source;
+use crate::train::spec::{Activation, Optimizer, Split};
 
 /// A setting and its value, within its domain.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Setting {
     /// `dataset`
-    Dataset(DatasetName),
+    Dataset(Source),
+    /// `data_dir`; empty: what the environment says.
+    DataDir(String),
     /// `split_seed`
     SplitSeed(u64),
     /// `architecture`
@@ -50,6 +54,7 @@ impl Setting {
     pub const fn key(&self) -> &'static str {
         match self {
             Self::Dataset(_) => "dataset",
+            Self::DataDir(_) => "data_dir",
             Self::SplitSeed(_) => "split_seed",
             Self::Architecture(_) => "architecture",
             Self::ActivationFn(_) => "activation_fn",
@@ -72,7 +77,8 @@ impl Setting {
     #[must_use]
     pub fn text(&self) -> String {
         match self {
-            Self::Dataset(v) => v.name().to_owned(),
+            Self::Dataset(v) => v.text(),
+            Self::DataDir(v) => v.clone(),
             Self::ActivationFn(v) => v.name().to_owned(),
             Self::Optimizer(v) => v.name().to_owned(),
             Self::ModelFeedforward => "feedforward".to_owned(),
@@ -95,7 +101,8 @@ impl Setting {
     pub fn matches(&self, settings: &Settings) -> bool {
         let training = &settings.training;
         match self {
-            Self::Dataset(v) => *v == training.dataset,
+            Self::Dataset(v) => *v == training.dataset.source,
+            Self::DataDir(v) => *v == settings.data_dir,
             Self::SplitSeed(v) => *v == training.split_seed,
             Self::Architecture(v) => *v == training.architecture,
             Self::ActivationFn(v) => *v == training.activation,
@@ -120,7 +127,8 @@ impl Setting {
     pub fn of(key: &str, settings: &Settings) -> Option<Self> {
         let training = &settings.training;
         Some(match key {
-            "dataset" => Self::Dataset(training.dataset),
+            "dataset" => Self::Dataset(training.dataset.source.clone()),
+            "data_dir" => Self::DataDir(settings.data_dir.clone()),
             "split_seed" => Self::SplitSeed(training.split_seed),
             "architecture" => Self::Architecture(training.architecture.clone()),
             "activation_fn" => Self::ActivationFn(training.activation),
@@ -152,9 +160,10 @@ pub struct Draft {
 impl Draft {
     /// Sets one value.
     pub fn apply(&mut self, setting: &Setting) {
-        let training = &mut self.settings.training;
+        let training = Arc::make_mut(&mut self.settings.training);
         match setting {
-            Setting::Dataset(v) => training.dataset = *v,
+            Setting::Dataset(v) => training.dataset = v.clone().into(),
+            Setting::DataDir(v) => self.settings.data_dir.clone_from(v),
             Setting::SplitSeed(v) => training.split_seed = *v,
             Setting::Architecture(v) => training.architecture.clone_from(v),
             Setting::ActivationFn(v) => training.activation = *v,

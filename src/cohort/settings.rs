@@ -2,18 +2,22 @@
 //!
 //! Nothing here reads text; `cohort`'s parser builds these values.
 
+use std::sync::Arc;
+
 use crate::estimate::spec::EstimatorSpec;
 use crate::train::spec::{Split, TrainingSpec};
 
 /// Settings of one experiment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// What is trained.
-    pub training: TrainingSpec,
+    /// What is trained; shared with the tasks that train it.
+    pub training: Arc<TrainingSpec>,
     /// On which splits information is measured, in the order of [`Split::ALL`], without repetition.
     pub splits: Vec<Split>,
     /// Which estimators measure, in the order of the cohort file, without repetition; may be empty.
     pub estimators: Vec<EstimatorSpec>,
+    /// Directory of the published data sets; empty: what the environment says. No part of what an experiment means: its data's content is.
+    pub data_dir: String,
     /// Added to the cohort's seed before the seeds of the repeats are derived.
     pub seed_offset: u64,
 }
@@ -21,9 +25,10 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            training: TrainingSpec::default(),
+            training: Arc::default(),
             splits: vec![Split::Train, Split::Test],
             estimators: vec![EstimatorSpec::Binning { bin_width: EstimatorSpec::DEFAULT_BIN_WIDTH }],
+            data_dir: String::new(),
             seed_offset: 0,
         }
     }
@@ -52,7 +57,7 @@ impl Settings {
         let int = |v: u64| ColumnValue::Int(i64::try_from(v).unwrap_or(i64::MAX));
         let list = |items: Vec<String>| ColumnValue::Text(format!("[{}]", items.join(",")));
         vec![
-            ("dataset", text(t.dataset.name())),
+            ("dataset", ColumnValue::Text(t.dataset.json())),
             ("split_seed", int(t.split_seed)),
             ("architecture", list(t.architecture.iter().map(u32::to_string).collect())),
             ("activation_fn", text(t.activation.name())),

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
+use super::dataset;
 use super::definitions::{Definition, Kind, MAX_LAYERS, MAX_NUMBER, MAX_UNITS, MIN_POSITIVE, one_of};
 use super::errors::{Reporter, nearest};
 use super::setting::Setting;
@@ -31,7 +32,7 @@ fn shorten(text: &str) -> String {
 }
 
 /// Notes that a value is not what its key takes.
-fn mismatch(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str, key: &str, expected: String) {
+pub(super) fn mismatch(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str, key: &str, expected: String) {
     reporter.report(&node.span(), path, format!("`{key}` is {}", found(node))).expected = Some(expected);
 }
 
@@ -70,7 +71,7 @@ pub(super) fn read_integer(
 }
 
 /// Reads a finite number, written as a float or as an integer.
-fn read_number(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str, key: &str, positive: bool) -> Option<f64> {
+pub(super) fn read_number(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str, key: &str, positive: bool) -> Option<f64> {
     let kind = Kind::Number { positive, make: Setting::LearningRate };
     let fits = |v: &f64| if positive { (MIN_POSITIVE..=MAX_NUMBER).contains(v) } else { v.abs() <= MAX_NUMBER };
     let value = match node.get_ref() {
@@ -101,7 +102,7 @@ pub(super) fn read_text<'t>(reporter: &mut Reporter<'_>, node: &'t Node<'_>, pat
 }
 
 /// Notes that a name is none of those known; `aliases` are suggested, but not listed.
-fn unknown_name(
+pub(super) fn unknown_name(
     reporter: &mut Reporter<'_>,
     place: (&Range<usize>, &str),
     what: &str,
@@ -129,6 +130,8 @@ impl Definition {
             (Kind::Integer { min, max, make }, _) => read_integer(reporter, node, path, self.key, (min, max)).and_then(make),
             (Kind::Number { positive, make }, _) => read_number(reporter, node, path, self.key, positive).map(make),
             (Kind::Switch { make }, DeValue::Boolean(value)) => Some(make(*value)),
+            (Kind::Text { make }, DeValue::String(text)) => Some(make(text)),
+            (Kind::Dataset, _) => dataset::read(reporter, node, path).map(Setting::Dataset),
             (Kind::Layers, DeValue::Array(items)) => self.read_layers(reporter, node, items, path),
             (Kind::Splits, DeValue::String(_)) => {
                 read_split(reporter, node, path).map(|split| Setting::CalculateMiFor(vec![split]))
@@ -230,7 +233,7 @@ fn read_estimators(reporter: &mut Reporter<'_>, items: &DeArray<'_>, path: &str)
 }
 
 /// One estimator: its name, or a table `{ name = { parameter = value } }`.
-fn read_estimator(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str) -> Option<EstimatorSpec> {
+pub(super) fn read_estimator(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str) -> Option<EstimatorSpec> {
     match node.get_ref() {
         DeValue::String(name) => named_estimator(reporter, &node.span(), path, name),
         DeValue::Table(table) if table.len() == 1 => {

@@ -2,26 +2,12 @@
 //! task is; results never depend on it.
 
 use crate::estimate::spec::EstimatorSpec;
-use crate::train::spec::{DatasetName, Split, TrainingSpec};
-
-/// Size of a data set, as far as the cost depends on it.
-struct Size {
-    inputs: u32,
-    classes: u32,
-    examples: f64,
-    train_share: f64,
-}
-
-/// The size of a data set.
-const fn size(dataset: DatasetName) -> Size {
-    match dataset {
-        DatasetName::Harmonics => Size { inputs: 12, classes: 2, examples: 4096.0, train_share: 0.8 },
-    }
-}
+use crate::train::source::Size;
+use crate::train::spec::{Split, TrainingSpec};
 
 /// Widths of all layers, the inputs first, the readout last.
 fn widths(spec: &TrainingSpec) -> Vec<f64> {
-    let Size { inputs, classes, .. } = size(spec.dataset);
+    let Size { inputs, classes, .. } = spec.dataset.size();
     [inputs].into_iter().chain(spec.architecture.iter().copied()).chain([classes]).map(f64::from).collect()
 }
 
@@ -34,20 +20,19 @@ pub fn parameters(spec: &TrainingSpec) -> f64 {
 /// Cost of a training: passes over the training examples, a multiply-add a parameter in each of three products, and an activation a unit.
 #[must_use]
 pub fn training(spec: &TrainingSpec) -> f64 {
-    let Size { examples, train_share, .. } = size(spec.dataset);
     let units: f64 = widths(spec).iter().sum();
-    f64::from(spec.epochs) * examples * train_share * (0.06 * parameters(spec) + 0.2 * units)
+    f64::from(spec.epochs) * f64::from(spec.dataset.size().train) * (0.06 * parameters(spec) + 0.2 * units)
 }
 
 /// Cost of a measurement over the recorded epochs: a hash a row and layer for binning; a distance and an exponential a pair for the bounds.
 #[must_use]
 pub fn measurement(spec: &TrainingSpec, recorded: usize, estimator: &EstimatorSpec, split: Split) -> f64 {
-    let Size { examples, train_share, .. } = size(spec.dataset);
-    let n = match split {
-        Split::Train => examples * train_share,
-        Split::Test => examples * (1.0 - train_share),
+    let Size { examples, train, .. } = spec.dataset.size();
+    let n = f64::from(match split {
+        Split::Train => train,
+        Split::Test => examples.saturating_sub(train),
         Split::Full => examples,
-    };
+    });
     let layers = &widths(spec)[1..];
     let one = |units: f64| match estimator {
         EstimatorSpec::Binning { .. } => n * (6.0 + 0.4 * units),

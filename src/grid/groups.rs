@@ -62,13 +62,13 @@ struct List {
 impl Groups {
     /// Sorts out a grid, whose first repeats train what `first` says.
     #[must_use]
-    pub fn of(grid: &Grid, data: &str) -> Self {
+    pub fn of(grid: &Grid) -> Self {
         let firsts: Vec<Id> = grid
             .experiments
             .par_iter()
             .map(|experiment| {
                 let settings = &experiment.settings;
-                TrainingIds::new(&settings.training, data).of(grid.run_seed(settings, 0))
+                TrainingIds::new(&settings.training).of(grid.run_seed(settings, 0))
             })
             .collect();
         let mut sorter = Sorter::default();

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::cohort::settings::Settings;
 use crate::estimate::spec::EstimatorSpec;
 use crate::train::schedule::Schedule;
+use crate::train::source::TRAIN_SHARE;
 use crate::train::spec::{Split, TRAINING_VERSION, TrainingSpec};
 
 /// Id of a training or a measurement: the first 128 bits of a BLAKE3 hash, printed as 32 hexadecimal digits.
@@ -104,8 +105,8 @@ impl Id {
 
     /// Id of a training: its settings, its seed, the content of its data and the version of the training semantics.
     #[must_use]
-    pub fn training(spec: &TrainingSpec, seed: u64, data: &str) -> Self {
-        TrainingIds::new(spec, data).of(seed)
+    pub fn training(spec: &TrainingSpec, seed: u64) -> Self {
+        TrainingIds::new(spec).of(seed)
     }
 
     /// Id of a measurement: one estimator with its parameters and version, on one split of one training.
@@ -118,11 +119,16 @@ impl Id {
     /// meaning are one experiment. Never stored.
     #[must_use]
     pub fn meaning(settings: &Settings) -> Self {
-        let Settings { training, splits, estimators, seed_offset } = settings;
+        let Settings { training, splits, estimators, data_dir, seed_offset } = settings;
         let mut measures: Vec<_> = estimators.iter().map(|e| format!("estimator={} {}\n", e.name(), e.params())).collect();
         measures.sort_unstable();
         let mut text = canonical(training);
-        let _ = write!(text, "dataset={}\nseed_offset={seed_offset}\n{}", training.dataset.name(), measures.concat());
+        let _ = write!(
+            text,
+            "dataset={}\ndata_dir={data_dir}\nseed_offset={seed_offset}\n{}",
+            training.dataset.source.text(),
+            measures.concat()
+        );
         let mut splits = splits.clone();
         splits.sort_unstable();
         splits.iter().for_each(|split| text.extend(["split=", split.name(), "\n"]));
@@ -137,10 +143,10 @@ pub struct TrainingIds {
 }
 
 impl TrainingIds {
-    /// For these settings on data of this content.
+    /// For these settings, on data that is found.
     #[must_use]
-    pub fn new(spec: &TrainingSpec, data: &str) -> Self {
-        Self { before: format!("infoplane training\0{}data={data}\nseed=", canonical(spec)) }
+    pub fn new(spec: &TrainingSpec) -> Self {
+        Self { before: format!("infoplane training\0{}data={}\nseed=", canonical(spec), spec.dataset.fingerprint()) }
     }
 
     /// [`Id::training`] with this seed.
@@ -191,7 +197,7 @@ fn canonical(spec: &TrainingSpec) -> String {
     let default = TrainingSpec::default();
     // Taken apart, so that a new setting cannot be forgotten here.
     let TrainingSpec {
-        dataset: _,
+        dataset,
         split_seed,
         architecture,
         activation,
@@ -219,6 +225,9 @@ fn canonical(spec: &TrainingSpec) -> String {
     put("optimizer", &optimizer.name(), *optimizer == default.optimizer);
     put("record_initial", record_initial, *record_initial == default.schedule.record_initial);
     put("split_seed", split_seed, *split_seed == default.split_seed);
+    // Given test files are part of the content, and no share of it.
+    let share = dataset.train_fraction().unwrap_or(TRAIN_SHARE);
+    put("train_fraction", &share, share == TRAIN_SHARE);
     text
 }
 
@@ -234,13 +243,29 @@ pub fn run_seed(seed: u64, repeat: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
     use super::*;
+    use crate::train::source::{DataSpec, Files, Format, Found, Size, Source};
     use crate::train::spec::{Activation, DatasetName, Optimizer};
+
+    /// Data of a content that is called "data".
+    fn data() -> DataSpec {
+        let files = Files { format: Format::Mushroom, fields: BTreeMap::new(), train_fraction: None, dir: String::new() };
+        let size = Size { examples: 10, train: 8, inputs: 12, classes: 2 };
+        let found = Some(Arc::new(Found { files: files.clone(), fingerprint: "data".into(), size }));
+        DataSpec { source: Source::Files(Arc::new(files)), found }
+    }
+
+    fn on_data() -> TrainingSpec {
+        TrainingSpec { dataset: data(), ..TrainingSpec::default() }
+    }
 
     /// A training that is at no default.
     fn nowhere_default() -> TrainingSpec {
         TrainingSpec {
-            dataset: DatasetName::Harmonics,
+            dataset: data(),
             split_seed: 3,
             architecture: vec![4, 2],
             activation: Activation::Relu,
@@ -256,16 +281,37 @@ mod tests {
     #[test]
     fn ids_are_stable() {
         // Pinned: a change here makes every store in the field train again.
-        let id = Id::training(&TrainingSpec::default(), 7, "data");
+        let id = Id::training(&on_data(), 7);
         assert_eq!(id.to_string(), "5b685df6b12fc9a7d866b921db5f0ec7");
         let upper = EstimatorSpec::Upper { noise_variance: 1e-3 };
         assert_eq!(Id::measurement(id, &upper, Split::Full).to_string(), "7ebcf12e853ea236032c96e3d8dbd94e");
-        assert_eq!(Id::training(&nowhere_default(), 7, "data").to_string(), "ea75750802650b772c9afbd9ceccb8cb");
+        assert_eq!(Id::training(&nowhere_default(), 7).to_string(), "ea75750802650b772c9afbd9ceccb8cb");
         assert_eq!(run_seed(0, 0), 661_571_414_399_924);
-        assert_eq!(id, Id::training(&TrainingSpec { initial_bias: -0.0, ..TrainingSpec::default() }, 7, "data"));
-        assert_ne!(id, Id::training(&TrainingSpec::default(), 8, "data"));
-        assert_ne!(id, Id::training(&TrainingSpec::default(), 7, "other"));
-        assert_ne!(id, Id::training(&TrainingSpec { epochs: 7999, ..TrainingSpec::default() }, 7, "data"));
+        assert_eq!(id, Id::training(&TrainingSpec { initial_bias: -0.0, ..on_data() }, 7));
+        assert_ne!(id, Id::training(&on_data(), 8));
+        assert_ne!(id, Id::training(&TrainingSpec::default(), 7));
+        assert_ne!(id, Id::training(&TrainingSpec { epochs: 7999, ..on_data() }, 7));
+        let harmonics = |name: DatasetName| TrainingSpec { dataset: name.into(), ..TrainingSpec::default() };
+        let ids = DatasetName::ALL.iter().map(|name| Id::training(&harmonics(*name), 7).to_string());
+        assert_eq!(
+            ids.collect::<Vec<_>>(),
+            ["d6e46d6323f5df87fbceeac846eaa272", "994a07a8b3da7b4b4d5cef1ff7b7d442", "c58b5b1e7e7a9dca39e804a68586c096"]
+        );
+    }
+
+    #[test]
+    fn a_share_is_part_of_the_name_and_the_place_is_not() {
+        let id = |change: &dyn Fn(&mut Found)| {
+            let mut found = data().found.as_deref().cloned().unwrap();
+            change(&mut found);
+            let dataset = DataSpec { source: Source::Generated(DatasetName::Harmonics), found: Some(Arc::new(found)) };
+            Id::training(&TrainingSpec { dataset, ..TrainingSpec::default() }, 7)
+        };
+        let plain = id(&|_| ());
+        assert_eq!(plain, Id::training(&on_data(), 7));
+        assert_eq!(plain, id(&|found| found.files.dir = "elsewhere".into()));
+        assert_eq!(plain, id(&|found| found.files.train_fraction = Some(0.8)));
+        assert_ne!(plain, id(&|found| found.files.train_fraction = Some(0.7)));
     }
 
     #[test]

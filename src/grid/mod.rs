@@ -38,6 +38,8 @@ pub struct Grid {
     pub experiments: Vec<Experiment>,
     /// Points left out because they mean what an earlier point means: (label kept, label left out).
     pub duplicates: Vec<(String, String)>,
+    /// Repeats that are enough for each experiment, where the cohort says when they are; empty: all.
+    pub enough: Vec<u32>,
 }
 
 /// One repeat of one experiment.
@@ -54,18 +56,30 @@ pub struct Run {
 }
 
 impl Grid {
-    /// All runs, in the order of the tables: by experiment, then by repeat. `data` is the fingerprint of the data's content.
-    pub fn runs(&self, data: &str) -> impl Iterator<Item = Run> {
+    /// All runs, in the order of the tables: by experiment, then by repeat.
+    pub fn runs(&self) -> impl Iterator<Item = Run> {
         (0..self.experiments.len())
-            .flat_map(move |experiment| (0..self.n_runs).map(move |repeat| self.run(experiment, repeat, data)))
+            .flat_map(move |experiment| (0..self.repeats(experiment)).map(move |repeat| self.run(experiment, repeat)))
+    }
+
+    /// Repeats that the tables have of the experiment at index `experiment`: those before it had enough.
+    #[must_use]
+    pub fn repeats(&self, experiment: usize) -> u32 {
+        self.enough.get(experiment).map_or(self.n_runs, |enough| self.n_runs.min(*enough))
+    }
+
+    /// Runs that are not needed, since their experiments have repeats enough.
+    #[must_use]
+    pub fn not_needed(&self) -> u64 {
+        self.enough.iter().map(|enough| u64::from(self.n_runs.saturating_sub(*enough))).sum()
     }
 
     /// One repeat of the experiment at index `experiment`, which must be one of the grid's.
     #[must_use]
-    pub fn run(&self, experiment: usize, repeat: u32, data: &str) -> Run {
+    pub fn run(&self, experiment: usize, repeat: u32) -> Run {
         let settings = &self.experiments[experiment].settings;
         let seed = self.run_seed(settings, repeat);
-        Run { experiment, repeat, seed, training: Id::training(&settings.training, seed, data) }
+        Run { experiment, repeat, seed, training: Id::training(&settings.training, seed) }
     }
 
     /// The seed of a repeat of an experiment of these settings.

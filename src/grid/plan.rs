@@ -3,13 +3,14 @@
 //! One repeat of every experiment comes before the second of any, so that a first picture of the whole cohort exists early;
 //! within a repeat the longest task comes first, so that no long one is left for the end.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::groups::{Group, Groups, ListId, Member};
+use super::groups::{Group, Groups, Member};
 use super::ids::{Id, TrainingIds};
 use super::{Grid, cost};
 use crate::estimate::spec::EstimatorSpec;
@@ -99,12 +100,25 @@ pub struct Plan {
     pub done: Vec<u32>,
 }
 
-/// Plans a grid: `data` is the fingerprint of the data's content, `is_committed` says whether a record of that id exists. Shared out over the
+/// Plans a grid, the data of which is found: `is_committed` says whether a record of that id exists. Shared out over the
 /// threads of the pool that it is called in; the plan does not depend on them.
 #[must_use]
-pub fn plan(grid: &Grid, data: &str, is_committed: impl Fn(&Id) -> bool + Sync) -> Plan {
-    let groups = Groups::of(grid, data);
-    let planner = Planner::new(grid, data, &groups);
+pub fn plan(grid: &Grid, is_committed: impl Fn(&Id) -> bool + Sync) -> Plan {
+    plan_against(grid, Some(&is_committed))
+}
+
+/// As [`plan`], of a grid of which nothing is committed: then measurements need no names.
+#[must_use]
+pub fn plan_all(grid: &Grid) -> Plan {
+    plan_against(grid, None)
+}
+
+/// What says whether a record is committed; nothing where none is.
+type Committed<'c> = Option<&'c (dyn Fn(&Id) -> bool + Sync)>;
+
+fn plan_against(grid: &Grid, committed: Committed<'_>) -> Plan {
+    let groups = Groups::of(grid);
+    let planner = Planner::new(grid, &groups);
     let experiments = grid.experiments.len();
     let counts = Counts { experiments, ..Counts::default() };
     let mut plan = Plan { tasks: Vec::new(), counts, done: vec![0; experiments] };
@@ -114,7 +128,7 @@ pub fn plan(grid: &Grid, data: &str, is_committed: impl Fn(&Id) -> bool + Sync) 
     for block in repeats.chunks((AT_ONCE / n).max(1)) {
         let found: Vec<Found> = (0..block.len() * groups.groups.len())
             .into_par_iter()
-            .map_init(Cache::default, |cache, at| planner.look(block[at / n], at % n, &is_committed, cache))
+            .map_init(Cache::default, |cache, at| planner.look(block[at / n], at % n, committed, cache))
             .collect();
         let mut found = found.into_iter();
         for _ in block {
@@ -135,13 +149,13 @@ impl Plan {
     fn add(&mut self, mut round: Vec<Found>) {
         for found in &round {
             self.counts.trainings += usize::from(found.runs > 0);
-            self.counts.runs += found.runs;
+            self.counts.runs += found.runs as usize;
             match &found.done {
                 Done::None => {}
                 Done::One(experiment) => self.count_done(*experiment),
                 Done::Some(experiments) => experiments.iter().for_each(|experiment| self.count_done(*experiment)),
             }
-            self.counts.measurements += found.measurements;
+            self.counts.measurements += found.measurements as usize;
         }
         round.sort_by(|one, other| other.cost.total_cmp(&one.cost));
         self.tasks.extend(round.into_iter().filter_map(|found| found.task));
@@ -159,7 +173,7 @@ enum Done {
     #[default]
     None,
     One(u32),
-    Some(Vec<u32>),
+    Some(Box<[u32]>),
 }
 
 /// What is found out of one repeat of one group of experiments.
@@ -169,9 +183,9 @@ struct Found {
     task: Option<Task>,
     /// Its cost.
     cost: f64,
-    runs: usize,
+    runs: u32,
+    measurements: u32,
     done: Done,
-    measurements: usize,
 }
 
 /// What repeats of a group miss of its measurements, by the places of those in its list: mostly many miss the same.
@@ -180,7 +194,6 @@ type Cache = HashMap<(usize, Vec<u32>), Arc<[Measure]>>;
 /// Looks at repeats of groups.
 struct Planner<'a> {
     grid: &'a Grid,
-    data: &'a str,
     groups: &'a Groups,
     names: Vec<Names>,
 }
@@ -196,8 +209,8 @@ struct Names {
 }
 
 impl<'a> Planner<'a> {
-    fn new(grid: &'a Grid, data: &'a str, groups: &'a Groups) -> Self {
-        let mut planner = Self { grid, data, groups, names: Vec::new() };
+    fn new(grid: &'a Grid, groups: &'a Groups) -> Self {
+        let mut planner = Self { grid, groups, names: Vec::new() };
         planner.names = groups.groups.iter().take(MOST_KEPT).map(|group| planner.names_of(group)).collect();
         planner
     }
@@ -207,15 +220,15 @@ impl<'a> Planner<'a> {
         let recorded = spec.schedule.count(spec.epochs);
         let measures = self.groups.ready(group.list).iter();
         Names {
-            ids: TrainingIds::new(spec, self.data),
-            spec: Arc::new(spec.clone()),
+            ids: TrainingIds::new(spec),
+            spec: Arc::clone(spec),
             training_cost: cost::training(spec),
             costs: measures.map(|m| cost::measurement(spec, recorded, &m.estimator, m.split)).collect(),
         }
     }
 
     /// Finds out what is missing of one repeat of a group.
-    fn look(&self, repeat: u32, place: usize, is_committed: impl Fn(&Id) -> bool, cache: &mut Cache) -> Found {
+    fn look(&self, repeat: u32, place: usize, committed: Committed<'_>, cache: &mut Cache) -> Found {
         let group = &self.groups.groups[place];
         let new;
         let names = match self.names.get(place) {
@@ -225,27 +238,24 @@ impl<'a> Planner<'a> {
                 &new
             }
         };
+        let alone = [Member { experiment: group.experiment, list: group.list }];
+        let asking = self.asking(repeat, self.groups.members(place).unwrap_or(&alone));
+        let Some(wanted) = asking.wanted(self.groups) else { return Found::default() };
         let seed = self.grid.run_seed(&self.grid.experiments[group.experiment as usize].settings, repeat);
         let training = if repeat == 0 { group.first } else { names.ids.of(seed) };
-        let train = !is_committed(&training);
+        let is_there = |id: &dyn Fn() -> Id| committed.is_some_and(|committed| committed(&id()));
+        let train = !is_there(&|| training);
         let places = self.groups.places(group.list);
-        let is_missing = |at: &u32| !is_committed(&self.groups.measure(places[*at as usize]).1.of(training));
+        let is_missing = |at: &u32| {
+            let place = places[*at as usize];
+            wanted.as_ref().is_none_or(|wanted| wanted.contains(&place))
+                && !is_there(&|| self.groups.measure(place).1.of(training))
+        };
         // No more than a cohort has points, times a few.
         let missing: Vec<u32> = (0..places.len() as u32).filter(is_missing).collect();
         let cost =
             missing.iter().map(|at| names.costs[*at as usize]).sum::<f64>() + if train { names.training_cost } else { 0.0 };
-        let members = self.groups.members(place);
-        let runs = members.map_or(1, <[Member]>::len);
-        let done = match members {
-            _ if train => Done::None,
-            None if missing.is_empty() => Done::One(group.experiment),
-            None => Done::None,
-            Some(members) => {
-                let missing: HashSet<u32> = missing.iter().map(|at| places[*at as usize]).collect();
-                let is_done = |list: ListId| missing.is_empty() || self.groups.places(list).iter().all(|m| !missing.contains(m));
-                Done::Some(members.iter().filter(|member| is_done(member.list)).map(|member| member.experiment).collect())
-            }
-        };
+        let done = if train { Done::None } else { asking.done(self.groups, missing.iter().map(|at| places[*at as usize])) };
         let task = (train || !missing.is_empty()).then(|| {
             let ready = self.groups.ready(group.list);
             let measure = match missing.len() {
@@ -258,6 +268,45 @@ impl<'a> Planner<'a> {
             };
             Task { training, spec: Arc::clone(&names.spec), seed, train, measure }
         });
-        Found { task, cost, runs, done, measurements: places.len() }
+        // No more than a cohort has points, times a few.
+        let measurements = wanted.map_or(places.len(), |wanted| wanted.len()) as u32;
+        Found { task, cost, runs: asking.members.len() as u32, measurements, done }
+    }
+
+    /// The experiments of a group that still need a repeat.
+    fn asking<'m>(&self, repeat: u32, members: &'m [Member]) -> Asking<'m> {
+        let needs = |member: &Member| repeat < self.grid.repeats(member.experiment as usize);
+        if members.iter().all(needs) {
+            return Asking { members: Cow::Borrowed(members), is_all: true };
+        }
+        Asking { members: members.iter().copied().filter(needs).collect(), is_all: false }
+    }
+}
+
+/// The experiments of a group that ask for one repeat.
+struct Asking<'m> {
+    members: Cow<'m, [Member]>,
+    /// Whether that is the whole group.
+    is_all: bool,
+}
+
+impl Asking<'_> {
+    /// The measurements that they ask for, if not all of the group's; nothing if nobody asks.
+    fn wanted(&self, groups: &Groups) -> Option<Option<HashSet<u32>>> {
+        let all = || self.members.iter().flat_map(|member| groups.places(member.list).iter().copied()).collect();
+        (!self.members.is_empty()).then(|| (!self.is_all).then(all))
+    }
+
+    /// Those of which nothing is missing, where these measurements of a finished training are.
+    fn done(&self, groups: &Groups, missing: impl ExactSizeIterator<Item = u32>) -> Done {
+        match (&*self.members, missing.len()) {
+            ([one], 0) => Done::One(one.experiment),
+            ([_], _) => Done::None,
+            (several, n) => {
+                let missing: HashSet<u32> = missing.collect();
+                let is_done = |member: &&Member| n == 0 || groups.places(member.list).iter().all(|m| !missing.contains(m));
+                Done::Some(several.iter().filter(is_done).map(|member| member.experiment).collect())
+            }
+        }
     }
 }

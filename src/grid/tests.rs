@@ -79,7 +79,7 @@ fn labels_are_unique() {
 #[test]
 fn runs_of_one_repeat_share_their_seed() {
     let grid = grid("n_runs = 3\n[grid]\nactivation_fn = ['tanh', 'relu']\nseed_offset = [0, 100]");
-    let runs: Vec<Run> = grid.runs("data").collect();
+    let runs: Vec<Run> = grid.runs().collect();
     assert_eq!(runs.len(), 12);
     assert_eq!(runs.iter().map(|run| (run.experiment, run.repeat)).collect::<Vec<_>>()[..4], [(0, 0), (0, 1), (0, 2), (1, 0)]);
     assert!(runs[..3].iter().zip(&runs[6..9]).all(|(tanh, relu)| tanh.seed == relu.seed && tanh.training != relu.training));
@@ -91,7 +91,7 @@ fn a_training_is_shared_by_the_runs_that_measure_it() {
     let grid = grid(
         "n_runs = 5\n[grid]\nactivation_fn = ['tanh', 'relu']\nestimator = ['binning', 'upper', 'lower']\ndiscretization_range = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]",
     );
-    let all = plan(&grid, "data", |_| false);
+    let all = plan(&grid, |_| false);
     let expected = Counts { experiments: 36, runs: 180, trainings: 10, measurements: 360, done: 0, missing: 180 };
     assert_eq!(all.counts, expected);
     assert_eq!(all.tasks.len(), 10);
@@ -101,36 +101,36 @@ fn a_training_is_shared_by_the_runs_that_measure_it() {
 #[test]
 fn only_what_is_missing_is_planned() {
     let grid = grid("n_runs = 2\n[experiment]\nepochs = 10\n[grid]\nestimators = [['binning'], ['binning', 'upper']]");
-    let all = plan(&grid, "data", |_| false);
+    let all = plan(&grid, |_| false);
     let first = &all.tasks[0];
     let mut committed: BTreeSet<Id> = {
         let binned = first.measure.iter().filter(|m| m.estimator.name() == "binning");
         binned.map(|m| m.id(first.training)).collect()
     };
     committed.insert(first.training);
-    let rest = plan(&grid, "data", |id| committed.contains(id));
+    let rest = plan(&grid, |id| committed.contains(id));
     assert_eq!((rest.counts.done, rest.counts.missing), (1, 3));
     assert_eq!((rest.counts.trainings, rest.counts.measurements), (all.counts.trainings, all.counts.measurements));
     assert_eq!(rest.tasks.iter().map(|task| (task.train, task.measure.len())).collect::<Vec<_>>(), [(false, 2), (true, 4)]);
     // A measurement without its training is no finished run: the metrics are missing.
-    let orphan = plan(&grid, "data", |id| *id != first.training);
+    let orphan = plan(&grid, |id| *id != first.training);
     assert_eq!((orphan.tasks.len(), orphan.tasks[0].train, orphan.tasks[0].measure.len()), (1, true, 0));
     assert_eq!(orphan.counts.done, 2);
-    let none = plan(&grid, "data", |_| true);
+    let none = plan(&grid, |_| true);
     assert!(none.tasks.is_empty() && none.counts.missing == 0);
 }
 
 #[test]
 fn first_repeats_come_first_and_long_ones_before_short_ones() {
     let grid = grid("n_runs = 2\n[grid]\nepochs = [10, 1000, 100]");
-    let order: Vec<u32> = plan(&grid, "data", |_| false).tasks.iter().map(|task| task.spec.epochs).collect();
+    let order: Vec<u32> = plan(&grid, |_| false).tasks.iter().map(|task| task.spec.epochs).collect();
     assert_eq!(order, [1000, 100, 10, 1000, 100, 10]);
 }
 
 #[test]
 fn no_op_runs_are_planned_too() {
     let grid = grid("n_runs = 3\n[experiment]\nepochs = 0\nestimators = []");
-    let all = plan(&grid, "data", |_| false);
+    let all = plan(&grid, |_| false);
     assert_eq!((all.tasks.len(), all.counts.measurements), (3, 0));
 }
 
@@ -248,7 +248,7 @@ fn naive_plan(grid: &Grid, is_committed: impl Fn(&Id) -> bool) -> (Vec<Round>, C
     for repeat in 0..grid.n_runs {
         let mut tasks = BTreeMap::new();
         for (place, experiment) in grid.experiments.iter().enumerate() {
-            let training = grid.run(place, repeat, "data").training;
+            let training = grid.run(place, repeat).training;
             let settings = &experiment.settings;
             let on = |e| settings.splits.iter().map(move |split| Id::measurement(training, e, *split));
             let ids: BTreeSet<Id> = settings.estimators.iter().flat_map(on).collect();
@@ -289,7 +289,7 @@ proptest! {
         );
         let grid = grid(&text);
         let is_committed = |id: &Id| id.0[0] < committed;
-        let found = plan(&grid, "data", is_committed);
+        let found = plan(&grid, is_committed);
         let (rounds, counts) = naive_plan(&grid, is_committed);
         prop_assert_eq!(found.counts, counts);
         let mut tasks = found.tasks.iter();
@@ -299,7 +299,7 @@ proptest! {
             let found = part.iter().map(|task| {
                 let missing: Vec<Id> = task.measure.iter().map(|measure| measure.id(task.training)).collect();
                 assert_eq!(missing.iter().collect::<BTreeSet<_>>().len(), missing.len(), "each measurement once");
-                assert_eq!(task.training, Id::training(&task.spec, task.seed, "data"));
+                assert_eq!(task.training, Id::training(&task.spec, task.seed));
                 (task.training, (task.train, missing.into_iter().collect()))
             });
             prop_assert_eq!(found.collect::<BTreeMap<_, _>>(), round);
@@ -310,7 +310,7 @@ proptest! {
 
 /// The meaning of every experiment, whatever their order.
 fn trainings(grid: &Grid) -> BTreeSet<Id> {
-    grid.runs("data").map(|run| run.training).collect()
+    grid.runs().map(|run| run.training).collect()
 }
 
 proptest! {
@@ -406,7 +406,7 @@ fn every_change_of_meaning_changes_the_id() {
     let splits = ["'train'", "'test'", "'full'"];
     let ids: BTreeSet<Id> = (measures.iter())
         .flat_map(|measure| splits.map(|split| grid(&format!("[experiment]\ncalculate_mi_for = {split}\n{measure}"))))
-        .flat_map(|grid| plan(&grid, "data", |_| false).tasks)
+        .flat_map(|grid| plan(&grid, |_| false).tasks)
         .flat_map(|task| task.measure.iter().map(|measure| measure.id(task.training)).collect::<Vec<_>>())
         .collect();
     assert_eq!(ids.len(), measures.len() * splits.len());

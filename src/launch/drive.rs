@@ -2,7 +2,7 @@
 //!
 //! Order and policy are decided here, for every launcher alike; what a launcher says are hints, the store is the truth.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::wire::Outcome;
@@ -60,6 +60,21 @@ pub trait Observer {
     fn tick(&mut self) -> Wish;
     /// Attempts at this task that the store already knows.
     fn attempts_before(&mut self, task: usize) -> u32;
+    /// Whether to start this task, which is next; `again` if it was put off before.
+    fn turn(&mut self, _task: usize, _again: bool) -> Turn {
+        Turn::Now
+    }
+}
+
+/// What becomes of a task whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It starts.
+    Now,
+    /// It is put off until nothing else waits: somebody else has it, or may take it.
+    Later,
+    /// It is passed over: nobody needs it any more, or somebody else has done it.
+    Never,
 }
 
 /// What became of the tasks, as places in the list.
@@ -71,6 +86,8 @@ pub struct Outcomes {
     pub failed: Vec<usize>,
     /// Lost as often as it was tried.
     pub lost: Vec<usize>,
+    /// Passed over when it was their turn.
+    pub passed: usize,
     /// Not started or not finished because of a request to stop.
     pub left: usize,
 }
@@ -79,6 +96,10 @@ pub struct Outcomes {
 struct Driver<'a> {
     tasks: &'a [Task],
     waiting: VecDeque<usize>,
+    /// Put off until nothing waits.
+    later: Vec<usize>,
+    /// All that were ever put off.
+    put_off: HashSet<usize>,
     /// Ticket → (task, number of the attempt): handed over, begun or not.
     running: HashMap<u64, (usize, u32)>,
     /// How often each task was lost in this call; most never are.
@@ -97,6 +118,8 @@ pub fn drive(tasks: &[Task], launcher: &mut dyn Launcher, observer: &mut dyn Obs
     let mut driver = Driver {
         tasks,
         waiting: (0..tasks.len()).collect(),
+        later: Vec::new(),
+        put_off: HashSet::new(),
         running: HashMap::new(),
         lost: HashMap::new(),
         next_ticket: 0,
@@ -104,7 +127,8 @@ pub fn drive(tasks: &[Task], launcher: &mut dyn Launcher, observer: &mut dyn Obs
         outcomes: Outcomes::default(),
     };
     loop {
-        match observer.tick() {
+        let wish = observer.tick();
+        match wish {
             Wish::Run => driver.fill(launcher, observer)?,
             Wish::Drain => launcher.recall(),
             Wish::Stop => {
@@ -112,20 +136,38 @@ pub fn drive(tasks: &[Task], launcher: &mut dyn Launcher, observer: &mut dyn Obs
                 break;
             }
         }
-        if driver.running.is_empty() {
+        if driver.running.is_empty() && (wish != Wish::Run || driver.later.is_empty()) {
             break;
         }
         for event in launcher.poll(PATIENCE)? {
             driver.take(event, observer)?;
         }
     }
-    driver.outcomes.left = driver.waiting.len() + driver.running.len();
+    driver.outcomes.left = driver.waiting.len() + driver.later.len() + driver.running.len();
     Ok(driver.outcomes)
 }
 
 impl Driver<'_> {
     fn fill(&mut self, launcher: &mut dyn Launcher, observer: &mut dyn Observer) -> Result<(), LaunchError> {
+        if self.waiting.is_empty() {
+            // From the end: whoever else does these began at the front.
+            self.waiting.extend(self.later.drain(..).rev());
+        }
         while let Some(&task) = self.waiting.front() {
+            match observer.turn(task, self.put_off.contains(&task)) {
+                Turn::Now => {}
+                Turn::Later => {
+                    self.waiting.pop_front();
+                    self.put_off.insert(task);
+                    self.later.push(task);
+                    continue;
+                }
+                Turn::Never => {
+                    self.waiting.pop_front();
+                    self.outcomes.passed += 1;
+                    continue;
+                }
+            }
             let lost = self.lost.get(&task).copied().unwrap_or(0);
             let load = if lost > 0 { Load::Alone } else { Load::of(&self.tasks[task]) };
             if !launcher.has_room(load) {
@@ -245,7 +287,7 @@ mod tests {
         let mut launcher = Fake::new(1, vec![(0, vec![Fate::Ok]), (1, vec![Fate::Lost, Fate::Ok]), (2, vec![Fate::Failed])]);
         let mut notes = Notes::default();
         let outcomes = drive(&tasks(3), &mut launcher, &mut notes).unwrap();
-        assert_eq!(outcomes, Outcomes { done: vec![0, 1], failed: vec![2], lost: vec![], left: 0 });
+        assert_eq!(outcomes, Outcomes { done: vec![0, 1], failed: vec![2], lost: vec![], passed: 0, left: 0 });
         assert_eq!(
             notes.lines,
             [
@@ -293,6 +335,54 @@ mod tests {
         let mut notes = Notes { stop_at: Some((2, Wish::Stop)), ..Notes::default() };
         let outcomes = drive(&tasks(9), &mut launcher, &mut notes).unwrap();
         assert!(launcher.cancelled && outcomes.done.len() + outcomes.left == 9 && outcomes.left > 0);
+    }
+
+    /// Puts tasks off as often as it says, and passes over some.
+    struct Turns {
+        off: Vec<u32>,
+        passes: fn(usize) -> bool,
+        started: Vec<usize>,
+    }
+
+    impl Observer for Turns {
+        fn news(&mut self, task: usize, news: &News<'_>) {
+            if matches!(news, News::Started { .. }) {
+                self.started.push(task);
+            }
+        }
+        fn tick(&mut self) -> Wish {
+            Wish::Run
+        }
+        fn attempts_before(&mut self, _: usize) -> u32 {
+            0
+        }
+        fn turn(&mut self, task: usize, again: bool) -> Turn {
+            match &mut self.off[task] {
+                _ if (self.passes)(task) => Turn::Never,
+                0 => Turn::Now,
+                times => {
+                    assert!(again || *times == 2);
+                    *times -= 1;
+                    Turn::Later
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tasks_put_off_come_last_from_their_end_and_none_is_forgotten() {
+        let off = (0..9).map(|task| if task < 4 { 2 } else { 0 }).collect();
+        let mut turns = Turns { off, passes: |task| task == 5, started: vec![] };
+        let outcomes = drive(&tasks(9), &mut Fake::new(1, vec![]), &mut turns).unwrap();
+        assert_eq!((outcomes.done.len(), outcomes.passed, outcomes.left), (8, 1, 0));
+        // Put off twice, so turned around twice.
+        assert_eq!(turns.started, [4, 6, 7, 8, 0, 1, 2, 3]);
+        // Nothing but tasks that are put off, at first.
+        let mut turns = Turns { off: vec![2; 3], passes: |_| false, started: vec![] };
+        let outcomes = drive(&tasks(3), &mut Fake::new(2, vec![]), &mut turns).unwrap();
+        assert_eq!((outcomes.done.len(), outcomes.left), (3, 0));
+        let mut turns = Turns { off: vec![0; 3], passes: |_| true, started: vec![] };
+        assert_eq!(drive(&tasks(3), &mut Fake::new(2, vec![]), &mut turns).unwrap().passed, 3);
     }
 
     #[test]

@@ -30,6 +30,10 @@ pub struct Local {
     program: PathBuf,
     arguments: Vec<OsString>,
     slots: Vec<Option<Worker>>,
+    /// Whether workers stay in this process's group: whoever signals that then reaches them.
+    in_group: bool,
+    /// Fencing number of the lease under which tasks are done; 0 without one.
+    fence: u64,
     /// Generation of the next worker: tells a report of a dead worker from one of its successor.
     next: u64,
     reports: (Sender<Message>, Receiver<Message>),
@@ -151,13 +155,31 @@ impl Local {
     #[must_use]
     pub fn new(program: PathBuf, arguments: Vec<OsString>, workers: usize) -> Self {
         let slots = (0..workers).map(|_| None).collect();
-        Self { program, arguments, slots, next: 0, reports: channel() }
+        Self { program, arguments, slots, in_group: false, fence: 0, next: 0, reports: channel() }
+    }
+
+    /// The same with workers in this process's group, for a process that is not at a terminal: a batch system that stops or ends a job then
+    /// stops or ends them, too.
+    #[must_use]
+    pub const fn in_this_group(mut self) -> Self {
+        self.in_group = true;
+        self
+    }
+
+    /// The same with tasks done under the lease of this fencing number.
+    #[must_use]
+    pub const fn under(mut self, fence: u64) -> Self {
+        self.fence = fence;
+        self
     }
 
     fn start(&mut self) -> Result<Worker, LaunchError> {
         let spawn_error = |source| LaunchError::Spawn { program: self.program.clone(), source };
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+        command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        if !self.in_group {
+            command.process_group(0);
+        }
         let mut child = command.spawn().map_err(spawn_error)?;
         let (Some(orders), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(spawn_error(std::io::ErrorKind::BrokenPipe.into()));
@@ -236,7 +258,7 @@ impl Launcher for Local {
         let load = load.nanoseconds();
         worker.load += load;
         worker.held.insert(ticket, Held { load, begun: false });
-        worker.unsent.push(Order { ticket, attempt, task: task.clone() });
+        worker.unsent.push(Order { ticket, attempt, task: task.clone(), fence: self.fence });
         self.slots[place] = Some(worker);
         Ok(())
     }

@@ -1,12 +1,14 @@
 //! Where tasks run. One trait, [`Launcher`]: submit, poll, cancel; the loop that drives any launcher; what coordinator and worker say to
 //! each other. No kernels here, and no knowledge of what a task computes.
 //!
-//! Reading order: `wire` (messages), `drive` (which task when, what becomes of a lost one), `local` (worker processes on this machine).
+//! Reading order: `wire` (messages), `drive` (which task when, what becomes of a lost one), `local` (worker processes on this machine),
+//! `sge` (array jobs of pilots on a cluster).
 
 pub mod drive;
 #[cfg(test)]
 pub mod fake;
 pub mod local;
+pub mod sge;
 pub mod wire;
 
 use std::io;

@@ -28,6 +28,8 @@ pub struct Order {
     pub attempt: u32,
     /// The task.
     pub task: Task,
+    /// Fencing number of the lease under which it is done; 0 without one.
+    pub fence: u64,
 }
 
 /// How a task ended, as its worker says.

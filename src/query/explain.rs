@@ -34,7 +34,7 @@ pub struct Explanation {
 pub struct ExplainedRun {
     /// COHORT:LABEL:REPEAT.
     pub run: String,
-    /// ok, failed, lost, oom, missing or running.
+    /// ok, failed, lost, oom, missing, running or not needed.
     pub status: &'static str,
 }
 
@@ -124,7 +124,7 @@ pub fn explain(runs: &[RunRef<'_>], index: &Index, live: &[Notice]) -> Result<Op
     let mut worst = Standing::Status(RunStatus::Ok);
     for run in runs {
         let found = standing(index, &under_way, run)?;
-        if found != Standing::Status(RunStatus::Ok) {
+        if worst == Standing::Status(RunStatus::Ok) || !matches!(found, Standing::Status(RunStatus::Ok) | Standing::NotNeeded) {
             worst = found;
         }
         explained.push(ExplainedRun { run: run.name(), status: found.name() });
@@ -155,6 +155,10 @@ fn verdict(standing: Standing, run: &RunRef<'_>, attempts: &[Attempt], live: &[N
         Standing::Running => {
             let whose = live.iter().find(|notice| notice.running.iter().any(|id| Id::parse(id) == Some(run.run.training)));
             whose.map_or_else(|| "under way".to_owned(), |n| format!("under way, by process {} on {}", n.pid, n.host))
+        }
+        Standing::NotNeeded => {
+            let enough = run.study.grid.repeats(run.run.experiment);
+            format!("not needed: {enough} repeats of its experiment are enough (`stop_when`); the tables leave it out")
         }
         Standing::Status(RunStatus::Ok) => "done: all that it asks for is committed".to_owned(),
         Standing::Status(RunStatus::Failed) => {

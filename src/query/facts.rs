@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn only_what_differs_is_told() {
         let grid = samples::grid();
-        let study = Study { grid: &grid, data: "data", text: "" };
+        let study = Study { grid: &grid, text: "" };
         let rows: Vec<_> = study.runs().step_by(2).map(|run| run.experiment().settings.columns()).collect();
         let keys: Vec<_> =
             differing(&rows).into_iter().map(|(key, values)| (key, values.iter().map(text).collect::<Vec<_>>())).collect();

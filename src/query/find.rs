@@ -31,12 +31,12 @@ pub fn find<'a>(
     let mut hits = Vec::new();
     for &study in studies {
         let grid = study.grid;
-        let at = |experiment, repeat| RunRef { study, run: grid.run(experiment, repeat, study.data) };
+        let at = |experiment, repeat| RunRef { study, run: grid.run(experiment, repeat) };
         let experiments: Vec<usize> = (0..grid.experiments.len())
             .into_par_iter()
             .filter(|&e| grid.n_runs > 0 && selection.takes_experiment(&at(e, 0)))
             .collect();
-        let of = |experiment: usize| (0..grid.n_runs).into_par_iter().map(move |repeat| at(experiment, repeat));
+        let of = |experiment: usize| (0..grid.repeats(experiment)).into_par_iter().map(move |repeat| at(experiment, repeat));
         let taken = experiments.into_par_iter().flat_map(of).filter(|run| selection.takes_run(run));
         let stand = |run: RunRef<'a>| standing(index, &under_way, &run).map(|standing| Hit { run, standing });
         let found: Vec<Hit<'a>> = taken.map(stand).collect::<Result<_, _>>()?;

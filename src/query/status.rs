@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::running::Notice;
 use super::study::{RunRef, Study};
 use crate::aggregate::{RunStatus, run_status};
-use crate::grid::ids::{Id, MeasurementIds, TrainingIds, run_seed};
+use crate::grid::ids::{Id, IdSet, MeasurementIds, TrainingIds, run_seed};
 use crate::grid::{Grid, Run};
 use crate::store::records::AttemptStatus;
 use crate::store::{Index, StoreError};
@@ -45,6 +45,7 @@ impl Counts {
             Standing::Status(RunStatus::Lost) => self.lost += 1,
             Standing::Status(RunStatus::Oom) => self.oom += 1,
             Standing::Status(RunStatus::Missing) => self.missing += 1,
+            Standing::NotNeeded => {}
         }
     }
 
@@ -67,6 +68,8 @@ pub enum Standing {
     Running,
     /// Nobody has.
     Status(RunStatus),
+    /// Its experiment has repeats enough before it.
+    NotNeeded,
 }
 
 impl Standing {
@@ -82,6 +85,7 @@ impl Standing {
         match self {
             Self::Running => "running",
             Self::Status(status) => status.name(),
+            Self::NotNeeded => "not needed",
         }
     }
 }
@@ -121,6 +125,8 @@ pub struct CohortStatus {
     pub failures: Vec<FailedRun>,
     /// Attempts that were lost with their worker, over the store's life.
     pub lost_attempts: u64,
+    /// Runs that nobody will start, since their experiments have repeats enough (`stop_when`); not among the runs above.
+    pub not_needed: u64,
     /// Its experiments, in the order of the tables.
     pub experiments: Vec<ExperimentStatus>,
     /// Who is at work on it.
@@ -139,6 +145,9 @@ pub fn under_way(live: &[Notice]) -> HashSet<Id> {
 /// [`StoreError::Io`].
 pub fn standing(index: &Index, under_way: &HashSet<Id>, run: &RunRef<'_>) -> Result<Standing, StoreError> {
     let training = run.run.training;
+    if run.run.repeat >= run.study.grid.repeats(run.run.experiment) {
+        return Ok(Standing::NotNeeded);
+    }
     let status = run_status(index, training, run.measurements().map(|(.., id)| id))?;
     Ok(Standing::of(status, under_way, training))
 }
@@ -174,7 +183,7 @@ impl<'a> ExperimentIds<'a> {
         let settings = &study.grid.experiments[experiment].settings;
         let on = |estimator| settings.splits.iter().map(move |split| MeasurementIds::new(estimator, *split));
         let measurements = settings.estimators.iter().flat_map(on).collect();
-        let training = TrainingIds::new(&settings.training, study.data);
+        let training = TrainingIds::new(&settings.training);
         Self { study, experiment, offset: settings.seed_offset, training, measurements }
     }
 
@@ -202,12 +211,18 @@ impl Found {
         self
     }
 
-    fn add(&mut self, index: &Index, run: &RunRef<'_>, standing: Standing, is_first: bool) -> Result<(), StoreError> {
+    fn add(
+        &mut self,
+        (index, retried): (&Index, &IdSet),
+        run: &RunRef<'_>,
+        standing: Standing,
+        is_first: bool,
+    ) -> Result<(), StoreError> {
         self.counts.add(standing);
         let training = run.run.training;
         let went_wrong = matches!(standing, Standing::Status(RunStatus::Failed | RunStatus::Lost | RunStatus::Oom));
         // A run that went well at once has one attempt, which tells nothing new: a million of them need not be read.
-        if !went_wrong && index.attempt_count(training) < 2 {
+        if !went_wrong && !retried.contains(&training) {
             return Ok(());
         }
         let attempts = index.attempts(training)?;
@@ -230,6 +245,7 @@ pub fn status(study: Study<'_>, index: &Index, live: &[Notice]) -> Result<Cohort
     let grid = study.grid;
     let under_way = under_way(live);
     let seeds = Seeds::of(grid);
+    let retried = index.retried();
     // Experiments that differ only in how they measure share their trainings, all or none: the first counts the lost attempts.
     let repeats = grid.n_runs.min(1);
     let first_of =
@@ -243,10 +259,10 @@ pub fn status(study: Study<'_>, index: &Index, live: &[Notice]) -> Result<Cohort
             let run = ids.run(&seeds, repeat);
             let status = run_status(index, run.run.training, ids.measurements.iter().map(|ids| ids.of(run.run.training)))?;
             let mut found = found?;
-            found.add(index, &run, Standing::of(status, &under_way, run.run.training), firsts[experiment])?;
+            found.add((index, &retried), &run, Standing::of(status, &under_way, run.run.training), firsts[experiment])?;
             Ok(found)
         };
-        let parts = (0..grid.n_runs).into_par_iter().fold(|| Ok(Found::default()), add);
+        let parts = (0..grid.repeats(experiment)).into_par_iter().fold(|| Ok(Found::default()), add);
         parts.reduce(|| Ok(Found::default()), |one, other| Ok(one?.plus(other?)))
     };
     let found: Vec<Found> = (0..grid.experiments.len()).into_par_iter().map(of).collect::<Result<_, _>>()?;
@@ -259,6 +275,7 @@ pub fn status(study: Study<'_>, index: &Index, live: &[Notice]) -> Result<Cohort
         eta_seconds: None,
         failures: Vec::new(),
         lost_attempts: 0,
+        not_needed: grid.not_needed(),
         experiments: Vec::with_capacity(found.len()),
         coordinators,
     };
@@ -311,6 +328,7 @@ mod tests {
             commit,
             isa,
             gemm,
+            threads: None,
         })
     }
 
@@ -326,7 +344,7 @@ mod tests {
     fn every_run_counts_once_and_failures_have_their_reasons() {
         let dir = tempfile::tempdir().unwrap();
         let grid = samples::grid();
-        let study = Study { grid: &grid, data: "data", text: "" };
+        let study = Study { grid: &grid, text: "" };
         let runs: Vec<_> = study.runs().collect();
         let store = Store::open(dir.path()).unwrap();
         let writer = store.writer(|_| ()).unwrap();
@@ -384,7 +402,7 @@ mod tests {
         grid.experiments.truncate(1);
         grid.n_runs = runs;
         grid.experiments[0].settings.splits.truncate(1);
-        let study = Study { grid: &grid, data: "5b685df6b12fc9a7d866b921db5f0ec75b685df6b12fc9a7d866b921db5f0ec7", text: "" };
+        let study = Study { grid: &grid, text: "" };
         let store = Store::open(dir.path()).unwrap();
         let writer = store.writer(|_| ()).unwrap();
         for (n, run) in study.runs().enumerate() {

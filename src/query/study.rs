@@ -16,8 +16,6 @@ const SHORTEST_PREFIX: usize = 4;
 pub struct Study<'a> {
     /// Its experiments.
     pub grid: &'a Grid,
-    /// The fingerprint of its data's content.
-    pub data: &'a str,
     /// The text of its file.
     pub text: &'a str,
 }
@@ -56,16 +54,16 @@ impl<'a> RunRef<'a> {
 impl<'a> Study<'a> {
     /// Its runs, in the order of the tables.
     pub fn runs(self) -> impl Iterator<Item = RunRef<'a>> {
-        self.grid.runs(self.data).map(move |run| RunRef { study: self, run })
+        self.grid.runs().map(move |run| RunRef { study: self, run })
     }
 
     /// The runs for which `keep` holds, in the order of the tables; looked at by several threads.
     pub fn runs_where(self, keep: impl Fn(&RunRef<'_>) -> bool + Sync) -> Vec<RunRef<'a>> {
         let of = |experiment: usize| {
-            (0..self.grid.n_runs).into_par_iter().filter_map({
+            (0..self.grid.repeats(experiment)).into_par_iter().filter_map({
                 let keep = &keep;
                 move |repeat| {
-                    let run = RunRef { study: self, run: self.grid.run(experiment, repeat, self.data) };
+                    let run = RunRef { study: self, run: self.grid.run(experiment, repeat) };
                     keep(&run).then_some(run)
                 }
             })
@@ -186,7 +184,7 @@ fn named<'a>(studies: &[Study<'a>], name: &str, cohort: &str, label: &str, repea
     if repeat >= study.grid.n_runs {
         return Err(unknown(format!("repeats of `{cohort}` are 0 to {}", study.grid.n_runs.saturating_sub(1))));
     }
-    Ok(RunRef { study: *study, run: study.grid.run(experiment, repeat, study.data) })
+    Ok(RunRef { study: *study, run: study.grid.run(experiment, repeat) })
 }
 
 #[cfg(test)]
@@ -203,9 +201,10 @@ pub mod samples {
         let upper = EstimatorSpec::Upper { noise_variance: 1e-3 };
         let relu = TrainingSpec { activation: Activation::Relu, epochs: 300, ..TrainingSpec::default() };
         let settings = |training: &TrainingSpec, estimator| Settings {
-            training: training.clone(),
+            training: training.clone().into(),
             estimators: vec![estimator],
             splits: vec![Split::Train, Split::Test],
+            data_dir: String::new(),
             seed_offset: 0,
         };
         let experiment = |label: &str, settings| Experiment { label: label.into(), settings };
@@ -214,7 +213,7 @@ pub mod samples {
             experiment("relu: binned", settings(&relu, binning)),
             experiment("relu: upper", settings(&relu, upper)),
         ];
-        Grid { cohort: "c".into(), n_runs: 2, seed: 7, experiments, duplicates: Vec::new() }
+        Grid { cohort: "c".into(), n_runs: 2, seed: 7, experiments, duplicates: Vec::new(), enough: Vec::new() }
     }
 }
 
@@ -235,7 +234,7 @@ mod tests {
     #[test]
     fn every_run_is_found_by_its_name_and_by_its_training() {
         let grid = samples::grid();
-        let studies = [Study { grid: &grid, data: "data", text: "" }];
+        let studies = [Study { grid: &grid, text: "" }];
         let runs: Vec<_> = studies[0].runs().collect();
         assert_eq!(runs.len(), 6);
         for run in &runs {
@@ -254,7 +253,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_said_with_what_is() {
         let grid = samples::grid();
-        let studies = [Study { grid: &grid, data: "data", text: "" }];
+        let studies = [Study { grid: &grid, text: "" }];
         for (name, hint) in [
             ("d:tanh:0", "its cohorts are: c"),
             ("c:sigmoid:0", "tanh | relu: binned | relu: upper"),

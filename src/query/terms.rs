@@ -250,7 +250,7 @@ mod tests {
 
     fn selected(words: &[&str], name: Option<&str>) -> Vec<String> {
         let grid = samples::grid();
-        let study = Study { grid: &grid, data: "data", text: "" };
+        let study = Study { grid: &grid, text: "" };
         let terms: Vec<_> = words.iter().map(|word| Term::parse(word).unwrap()).collect();
         let selection = Selection::new(&terms, name.map(|name| regex(name).unwrap()));
         study.runs().filter(|run| selection.takes_experiment(run) && selection.takes_run(run)).map(|run| run.name()).collect()
@@ -271,7 +271,7 @@ mod tests {
         assert_eq!((selected(&["c"], None).len(), selected(&["d"], None).len()), (6, 0));
         assert_eq!(selected(&["d", "c:tanh:1"], None), ["c:tanh:1"]);
         let grid = samples::grid();
-        let id = grid.run(1, 1, "data").training.to_string();
+        let id = grid.run(1, 1).training.to_string();
         assert_eq!(selected(&[&id[..10]], None), ["c:relu: binned:1", "c:relu: upper:1"]);
         assert_eq!(selected(&[&id[..10], "experiment=upper"], None), ["c:relu: upper:1"]);
     }

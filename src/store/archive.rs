@@ -185,8 +185,8 @@ fn header(format: u32) -> [u8; HEADER] {
 pub fn read_archive<E: From<ArchiveError>>(path: &Path, mut each: impl FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
     let mut reader = Reader::open(path)?;
     let mut frames = 0_u64;
-    while let Some((kind, payload)) = reader.frame(frames)? {
-        each(reader.entry(kind, &payload)?)?;
+    while let Some((kind, schema, payload)) = reader.frame(frames)? {
+        each(reader.entry(kind, schema, &payload)?)?;
         frames += 1;
     }
     Ok(())
@@ -224,7 +224,7 @@ impl Reader {
     }
 
     /// Kind and payload of the next frame; `None` at the end, which must come after so many `frames`.
-    fn frame(&mut self, frames: u64) -> Result<Option<(u8, Vec<u8>)>, ArchiveError> {
+    fn frame(&mut self, frames: u64) -> Result<Option<(u8, u16, Vec<u8>)>, ArchiveError> {
         self.offset = self.next;
         let Some(bytes) = self.take(FRAME_HEADER)? else { return Err(self.damaged("it ends early")) };
         let Some(header) = parse_frame_header(&bytes) else { return Err(self.damaged("no frame begins here")) };
@@ -246,7 +246,7 @@ impl Reader {
             return Err(ArchiveError::Newer { path: self.path.clone(), what: "record schema", found, supported });
         }
         if header.kind != END {
-            return Ok(Some((header.kind, payload)));
+            return Ok(Some((header.kind, header.schema, payload)));
         }
         if payload != frames.to_le_bytes() {
             return Err(self.damaged("frames are missing"));
@@ -257,10 +257,10 @@ impl Reader {
         Ok(None)
     }
 
-    fn entry(&self, kind: u8, payload: &[u8]) -> Result<Entry, ArchiveError> {
+    fn entry(&self, kind: u8, schema: u16, payload: &[u8]) -> Result<Entry, ArchiveError> {
         let undecoded = |_| self.damaged("a frame that cannot be decoded");
         if let Some(kind) = Kind::of_code(kind) {
-            return Record::decode(kind, payload).map(Entry::Record).map_err(undecoded);
+            return Record::decode(kind, schema, payload).map(Entry::Record).map_err(undecoded);
         }
         let (name, text) = postcard::from_bytes(payload).map_err(undecoded)?;
         Ok(Entry::Cohort { name, text })

@@ -4,9 +4,12 @@
 //! 1. Sources are locked; one that a live writer holds is passed over. While we hold it nobody else takes it for abandoned.
 //! 2. Whole records whose payload checks are copied, byte for byte, to a file with a temporary name, the footer behind them; it is synced.
 //! 3. It gets its name, and the directory is synced: from now on the records are there twice.
-//! 4. Only then the sources go. One in which damage was found is set aside under another name, for people to look at.
+//! 4. Only then the sources go: each gets another name, and is removed if it has not grown since it was looked at. Where locks do not reach
+//!    from host to host a live writer's segment may be among them. That writer looks, after each sync, whether its segment still has its
+//!    name: what it told to be committed was therefore there before, so the file has grown, and gets its name back. One in which damage was
+//!    found is set aside instead, for people to look at.
 //!
-//! Whatever fails before 4 leaves the sources as they were.
+//! Whatever fails before 4 leaves the sources as they were. What a compaction killed in 4 leaves gets its name back in the next.
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
@@ -19,7 +22,7 @@ use super::error::{Damage, DamageKind, StoreError};
 use super::footer::{Entry, Footer, Found, footer};
 use super::frame::{FRAME_HEADER, FrameHeader, SEGMENT_HEADER, SegmentHeader, checksum, parse_segment_header, segment_header};
 use super::index::list_segments;
-use super::records::{Kind, Record};
+use super::records::{Kind, peek};
 use super::scan::{ScanError, Window, scan};
 use crate::grid::ids::Id;
 
@@ -32,6 +35,8 @@ const MANY: usize = 64;
 const FULL: usize = 8 << 20;
 /// How the name of a segment ends that was set aside.
 const SET_ASIDE: &str = "damaged";
+/// How the name of a segment ends that is about to go.
+const LEAVING: &str = "leaving";
 
 /// How much a compaction merges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,12 +83,15 @@ pub struct Request<'a> {
 /// Compacts the segments of `dir`.
 pub fn compact(disk: &dyn Disk, dir: &Path, request: &Request<'_>) -> Result<Compaction, StoreError> {
     let mut done = Compaction::default();
+    if !request.dry_run {
+        // What a killed compaction left.
+        return_leaving(disk, dir)?;
+    }
     let sources = sources(dir, request, &mut done)?;
     if sources.is_empty() {
         return Ok(done);
     }
     if !request.dry_run {
-        // What a killed compaction left.
         remove_abandoned(dir);
     }
     let mut merge = Merge { request, done, seen: HashSet::new(), entries: Vec::new(), out: None };
@@ -108,6 +116,21 @@ pub fn compact(disk: &dyn Disk, dir: &Path, request: &Request<'_>) -> Result<Com
     }
     remove(disk, dir, taken, &mut done)?;
     Ok(done)
+}
+
+/// Gives segments their names back that a killed compaction was about to remove.
+fn return_leaving(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Io { action: "give back its name to a segment in", path: dir.to_path_buf(), source };
+    for path in fs::read_dir(dir).map_err(failed)?.map(|entry| entry.map(|entry| entry.path())) {
+        let path = path.map_err(failed)?;
+        // Locked by a compaction that lives: that goes on with it.
+        let is_left =
+            path.extension().is_some_and(|e| e == LEAVING) && File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        if is_left {
+            disk.rename(&path, &path.with_extension("seg")).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// A segment that nobody writes to, locked as long as this lives.
@@ -233,11 +256,8 @@ fn training_of(header: &FrameHeader, payload: &[u8]) -> Result<(Id, bool), postc
     if kind == Kind::Training {
         return Ok((header.id, false));
     }
-    Ok(match Record::decode(kind, payload)? {
-        Record::Training(training) => (training.id, false),
-        Record::Measurement(measurement) => (measurement.training, false),
-        Record::Attempt(attempt) => (attempt.training, true),
-    })
+    let (_, training) = peek(payload).ok_or(postcard::Error::DeserializeUnexpectedEnd)?;
+    Ok((training, kind == Kind::Attempt))
 }
 
 /// The new segment under its temporary name; dropped before it is published, it leaves nothing.
@@ -296,12 +316,16 @@ fn remove(disk: &dyn Disk, dir: &Path, taken: Vec<(Source, bool)>, done: &mut Co
     for (source, is_damaged) in taken {
         let path = source.path.clone();
         let failed = |source| StoreError::Io { action: "remove merged segment", path: path.clone(), source };
-        if is_damaged {
-            let aside = path.with_extension(SET_ASIDE);
-            disk.rename(&path, &aside).map_err(failed)?;
-            done.set_aside.push(aside);
+        let other = path.with_extension(if is_damaged { SET_ASIDE } else { LEAVING });
+        disk.rename(&path, &other).map_err(failed)?;
+        // Opened anew: on a network file system only that asks the server for the length.
+        let length = File::open(&other).and_then(|file| file.metadata()).map_err(failed)?.len();
+        if length != source.length {
+            disk.rename(&other, &path).map_err(failed)?;
+        } else if is_damaged {
+            done.set_aside.push(other);
         } else {
-            disk.remove(&path).map_err(failed)?;
+            disk.remove(&other).map_err(failed)?;
         }
         drop(source);
     }
@@ -319,6 +343,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::disk::faulty::FaultyDisk;
+    use super::super::records::Record;
     use super::super::records::samples::{record, small};
     use super::super::{OsDisk, Store};
     use super::*;
@@ -364,6 +389,39 @@ mod tests {
         assert_eq!(after.len(), 1);
         assert_has_all(&store);
         assert_eq!((store.compact(&ALL).unwrap().merged, files(&store)), (0, after));
+    }
+
+    #[test]
+    fn what_a_writer_adds_meanwhile_stays_where_locks_do_not_reach() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let writer = store.writer(|_| ()).unwrap();
+        let commit = |n| writer.append(&small(n)).and_then(|_| writer.flush());
+        commit(1).unwrap();
+        let path = list_segments(&store.segments()).unwrap().remove(0);
+        // As another host sees it: no lock in the way.
+        let source = |file: File| Source { path: path.clone(), length: file.metadata().unwrap().len(), file, sealed: false };
+        let looked_at = source(File::open(&path).unwrap());
+        commit(2).unwrap();
+        remove(&OsDisk, &store.segments(), vec![(looked_at, false)], &mut Compaction::default()).unwrap();
+        assert_eq!(list_segments(&store.segments()).unwrap(), std::slice::from_ref(&path), "it had grown");
+        commit(3).unwrap();
+        assert!([1, 2, 3].iter().all(|n| store.index().unwrap().contains(small(*n).id())));
+        // Once it is gone the writer tells of nothing more.
+        let looked_at = source(File::open(&path).unwrap());
+        remove(&OsDisk, &store.segments(), vec![(looked_at, false)], &mut Compaction::default()).unwrap();
+        assert!(commit(4).is_err() && list_segments(&store.segments()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_segment_that_was_about_to_go_comes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = three(dir.path());
+        let one = list_segments(&store.segments()).unwrap().remove(0);
+        fs::rename(&one, one.with_extension(LEAVING)).unwrap();
+        assert_eq!(store.compact(&ALL).unwrap().merged, 3);
+        assert_eq!(files(&store).len(), 1);
+        assert_has_all(&store);
     }
 
     #[test]

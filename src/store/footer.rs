@@ -12,7 +12,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::frame::{FRAME_HEADER, MAX_PAYLOAD, checksum, frame_header, parse_frame_header};
+use rayon::prelude::*;
+
+use super::frame::{FRAME_HEADER, MAX_PAYLOAD, checksum_of_many, frame_header, parse_frame_header};
 use crate::grid::ids::Id;
 
 /// Kind of the frame that holds a footer; records have the numbers of [`super::records::Kind`].
@@ -25,6 +27,8 @@ const ENTRY: usize = 32;
 const TAIL: usize = 32;
 /// Ids are hashes, so their first bits share them out evenly.
 const BUCKET_BITS: u32 = 16;
+/// Bytes of a large footer that are read at once.
+const PART: usize = 4 << 20;
 
 /// Where a record stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,10 +116,11 @@ impl Footer {
         file.read_exact_at(&mut header, offset)?;
         // No more than MAX_PAYLOAD.
         let mut bytes = vec![0; length as usize];
-        file.read_exact_at(&mut bytes, offset + FRAME_HEADER as u64)?;
+        let parts = bytes.par_chunks_mut(PART).enumerate();
+        parts.map(|(n, part)| file.read_exact_at(part, offset + (FRAME_HEADER + n * PART) as u64)).collect::<io::Result<()>>()?;
         let whole = parse_frame_header(&header).is_some_and(|header| {
             (header.kind, header.schema, header.length) == (FOOTER_KIND, FOOTER_SCHEMA, length)
-                && header.payload_checksum == checksum(&bytes)
+                && header.payload_checksum == checksum_of_many(&bytes)
         });
         if !whole {
             return Ok(Found::Damaged(offset));
@@ -135,16 +140,26 @@ impl Footer {
     #[must_use]
     pub fn find(&self, id: Id) -> Option<(u64, u32)> {
         let bucket = bucket(&id.0);
-        let (mut low, mut high) = (self.buckets[bucket] as usize, self.buckets[bucket + 1] as usize);
-        while low < high {
-            let middle = low.midpoint(high);
-            match self.key(middle).cmp(&id.0[..]) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => return Some(self.place(middle)),
-            }
+        let (low, high) = (self.buckets[bucket] as usize, self.buckets[bucket + 1] as usize);
+        // Within a bucket, too, ids lie evenly: what is looked for stands near its share of the way. Each step is a miss of the cache.
+        let share = id.first_bits() << BUCKET_BITS >> 32;
+        let mut at = low + (((high - low) as u64 * share) >> 32) as usize;
+        while at > low && self.key(at - 1) >= &id.0[..] {
+            at -= 1;
         }
-        None
+        while at < high && self.key(at) < &id.0[..] {
+            at += 1;
+        }
+        (at < high && self.key(at) == &id.0[..]).then(|| self.place(at))
+    }
+
+    /// The training of every attempt, in their order.
+    pub fn attempted(&self) -> impl Iterator<Item = Id> {
+        (self.records..self.records + self.attempts).map(|n| {
+            let mut id = Id([0; 16]);
+            id.0.copy_from_slice(self.key(n));
+            id
+        })
     }
 
     /// Offsets and lengths of the attempts at a training.

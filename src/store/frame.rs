@@ -59,6 +59,12 @@ pub fn checksum(bytes: &[u8]) -> u64 {
     number(&blake3::hash(bytes).as_bytes()[..8])
 }
 
+/// As [`checksum`], by all threads.
+#[must_use]
+pub fn checksum_of_many(bytes: &[u8]) -> u64 {
+    number(&blake3::Hasher::new().update_rayon(bytes).finalize().as_bytes()[..8])
+}
+
 /// The header of a new segment.
 #[must_use]
 pub fn segment_header() -> [u8; SEGMENT_HEADER] {

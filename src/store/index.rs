@@ -1,7 +1,7 @@
 //! What is committed: positions of all records, from the footers of sealed segments and by walking the headers of the others. Payloads
 //! stay on disk.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rayon::prelude::*;
+
 use super::error::{Damage, DamageKind, StoreError};
 use super::footer::{self, Footer};
 use super::frame::{FRAME_HEADER, FrameHeader, checksum, parse_frame_header};
-use super::records::{Attempt, Kind, Measurement, Record, Training};
+use super::records::{Attempt, Kind, Measurement, Record, Training, peek};
 use super::scan::{Scan, ScanError, Window, scan};
-use crate::grid::ids::Id;
+use crate::grid::ids::{Id, IdMap, IdSet};
 
 /// What is said when a segment cannot be read.
 const READ: &str = "read segment";
@@ -30,10 +32,10 @@ pub struct Index {
     dir: PathBuf,
     segments: Vec<Segment>,
     /// Of segments without a footer, as is what follows.
-    positions: HashMap<Id, Position>,
+    positions: IdMap<Position>,
     /// Further copies of a record: rare.
-    copies: HashMap<Id, Vec<Position>>,
-    attempts: HashMap<Id, Vec<Id>>,
+    copies: IdMap<Vec<Position>>,
+    attempts: IdMap<Vec<Id>>,
     damage: Vec<Damage>,
     seen: Mutex<Seen>,
     /// Whether `seen` knows of damage or of a successor; never taken back.
@@ -70,6 +72,16 @@ struct Seen {
     successor: Option<Arc<Index>>,
 }
 
+/// What a walk found.
+enum Walked {
+    /// Nothing new: it is sealed.
+    Known,
+    /// It is sealed.
+    Sealed(Footer),
+    /// It is not.
+    Open(Vec<Found>, Scan),
+}
+
 /// A frame found by a walk, before it is merged.
 struct Found {
     id: Id,
@@ -90,9 +102,9 @@ impl Index {
         Self {
             dir,
             segments: Vec::new(),
-            positions: HashMap::new(),
-            copies: HashMap::new(),
-            attempts: HashMap::new(),
+            positions: IdMap::default(),
+            copies: IdMap::default(),
+            attempts: IdMap::default(),
             damage: Vec::new(),
             seen: Mutex::default(),
             seen_any: AtomicBool::new(false),
@@ -137,10 +149,12 @@ impl Index {
         let known: HashSet<PathBuf> = self.segments.iter().map(|segment| segment.path.clone()).collect();
         let new = listed.into_iter().filter(|path| !known.contains(path));
         self.segments.extend(new.map(|path| Segment { path, end: 0, tail: None, footer: None }));
-        for number in 0..self.segments.len() {
-            match self.walk(number) {
+        // Segments are read side by side and taken in one after the other, so that the index depends on their order alone.
+        let walked: Vec<_> = (0..self.segments.len()).into_par_iter().map(|number| self.walk(number)).collect();
+        for (number, walked) in walked.into_iter().enumerate() {
+            match walked {
                 Err(error) if is_gone(&error) => return Ok(false),
-                result => result?,
+                walked => self.take(number, walked?),
             }
         }
         Ok(true)
@@ -177,8 +191,8 @@ impl Index {
     }
 
     fn read_here(&self, id: Id) -> Result<Option<Record>, StoreError> {
-        while let Some((position, kind, payload)) = self.payload(id)? {
-            match Record::decode(kind, &payload) {
+        while let Some((position, (kind, schema), payload)) = self.payload(id)? {
+            match Record::decode(kind, schema, &payload) {
                 Ok(record) if record.id() == id => return Ok(Some(record)),
                 _ => self.note(position, id),
             }
@@ -210,11 +224,18 @@ impl Index {
         self.segments.iter().filter_map(|segment| Some((name(&segment.path), look(&segment.path)?))).collect()
     }
 
-    /// Number of attempts at a training; one that stands in several segments may count more than once. Does not touch the disk.
+    /// The trainings that were attempted more than once; one whose attempt stands in several segments may be among them. Does not touch the
+    /// disk.
     #[must_use]
-    pub fn attempt_count(&self, training: Id) -> usize {
-        let walked = self.attempts.get(&training).map_or(0, Vec::len);
-        walked + self.footers().map(|(_, footer)| footer.attempts(training).count()).sum::<usize>()
+    pub fn retried(&self) -> IdSet {
+        if let Some(successor) = &self.seen().successor {
+            return successor.retried();
+        }
+        let walked = self.attempts.iter().flat_map(|(training, ids)| ids.iter().map(|_| *training));
+        let mut attempted: Vec<Id> = self.footers().flat_map(|(_, footer)| footer.attempted()).chain(walked).collect();
+        // One sealed segment is in order already, which the sort notices.
+        attempted.par_sort_unstable();
+        attempted.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
     }
 
     /// The attempts at a training, in order: the last decides about the next.
@@ -251,7 +272,7 @@ impl Index {
         }
         let frame = self.frame(position)?;
         let id = parse_frame_header(&frame).map_or(Id([0; 16]), |header| header.id);
-        let record = whole_frame(&frame, id).and_then(|(kind, payload)| Record::decode(kind, payload).ok());
+        let record = whole_frame(&frame, id).and_then(|((kind, schema), payload)| Record::decode(kind, schema, payload).ok());
         Ok(match record {
             Some(Record::Attempt(attempt)) if attempt.id == id => Some(attempt),
             _ => {
@@ -306,12 +327,12 @@ impl Index {
         }
     }
 
-    /// Walks what is new in a segment and merges it. Opens the file even if it seems unchanged: on a network file system only `open` asks
-    /// the server for the length, `stat` may answer from a cache.
-    fn walk(&mut self, number: usize) -> Result<(), StoreError> {
+    /// Walks what is new in a segment. Opens the file even if it seems unchanged: on a network file system only `open` asks the server for
+    /// the length, `stat` may answer from a cache.
+    fn walk(&self, number: usize) -> Result<Walked, StoreError> {
         let Segment { path, end, footer, .. } = &self.segments[number];
         if footer.is_some() {
-            return Ok(());
+            return Ok(Walked::Known);
         }
         let failed = |source| StoreError::Io { action: READ, path: path.clone(), source };
         let file = File::open(path).map_err(failed)?;
@@ -319,10 +340,7 @@ impl Index {
         let mut bad = Vec::new();
         if *end == 0 {
             match Footer::read(&file).map_err(failed)? {
-                footer::Found::Whole(footer) => {
-                    self.segments[number].footer = Some(footer);
-                    return Ok(());
-                }
+                footer::Found::Whole(footer) => return Ok(Walked::Sealed(footer)),
                 footer::Found::Damaged(offset) => bad.push((offset, DamageKind::Footer)),
                 footer::Found::Nothing => {}
             }
@@ -338,22 +356,34 @@ impl Index {
             }
             Ok(())
         });
-        let Scan { end, damage, tail } = walked.map_err(|error| match error {
+        let mut scan = walked.map_err(|error| match error {
             ScanError::Io(source) => failed(source),
             ScanError::Newer { offset, what, found, supported } => {
                 StoreError::Newer { path: path.clone(), offset, what, found, supported }
             }
         })?;
-        let named = |(offset, kind)| Damage { segment: path.clone(), offset, kind };
-        let tail = tail.map(named);
-        self.damage.extend(damage.into_iter().chain(bad).map(named));
-        self.segments[number].end = end;
-        self.segments[number].tail = tail;
-        self.merge(found);
-        Ok(())
+        scan.damage.extend(bad);
+        Ok(Walked::Open(found, scan))
+    }
+
+    /// Takes in what a walk found.
+    fn take(&mut self, number: usize, walked: Walked) {
+        let segment = &mut self.segments[number];
+        match walked {
+            Walked::Known => {}
+            Walked::Sealed(footer) => segment.footer = Some(footer),
+            Walked::Open(found, Scan { end, damage, tail }) => {
+                let named = |(offset, kind)| Damage { segment: segment.path.clone(), offset, kind };
+                self.damage.extend(damage.into_iter().map(named));
+                let tail = tail.map(named);
+                (segment.end, segment.tail) = (end, tail);
+                self.merge(found);
+            }
+        }
     }
 
     fn merge(&mut self, found: Vec<Found>) {
+        self.positions.reserve(found.len());
         for Found { id, position, attempted } in found {
             if self.positions.contains_key(&id) {
                 self.copies.entry(id).or_default().push(position);
@@ -376,14 +406,14 @@ impl Index {
     }
 
     /// The first whole copy of a record: where it stands, its kind and its payload.
-    fn payload(&self, id: Id) -> Result<Option<(Position, Kind, Vec<u8>)>, StoreError> {
+    fn payload(&self, id: Id) -> Result<Option<(Position, Form, Vec<u8>)>, StoreError> {
         for position in self.copies_of(id) {
             if self.seen().damaged.contains_key(&position) {
                 continue;
             }
             let frame = self.frame(position)?;
             match whole_frame(&frame, id) {
-                Some((kind, payload)) => return Ok(Some((position, kind, payload.to_vec()))),
+                Some((form, payload)) => return Ok(Some((position, form, payload.to_vec()))),
                 None => self.note(position, id),
             }
         }
@@ -478,18 +508,22 @@ fn attempted(header: &FrameHeader, offset: u64, window: &mut Window<'_>) -> io::
     if checksum(payload) != header.payload_checksum {
         return Ok(Attempted::Damaged);
     }
-    Ok(match Record::decode(Kind::Attempt, payload) {
-        Ok(Record::Attempt(attempt)) if attempt.id == header.id => Attempted::Training(attempt.training),
+    // There may be millions: no more of it is decoded than is needed.
+    Ok(match peek(payload) {
+        Some((id, training)) if id == header.id => Attempted::Training(training),
         _ => Attempted::Damaged,
     })
 }
 
-/// Kind and payload of a frame that is whole and has this id.
-fn whole_frame(frame: &[u8], id: Id) -> Option<(Kind, &[u8])> {
+/// Kind and schema of a record.
+type Form = (Kind, u16);
+
+/// Form and payload of a frame that is whole and has this id.
+fn whole_frame(frame: &[u8], id: Id) -> Option<(Form, &[u8])> {
     let header = parse_frame_header(frame)?;
     let payload = &frame[FRAME_HEADER..];
     let whole = header.id == id && header.length == payload.len() as u64 && header.payload_checksum == checksum(payload);
-    if whole { Some((Kind::of_code(header.kind)?, payload)) } else { None }
+    if whole { Some(((Kind::of_code(header.kind)?, header.schema), payload)) } else { None }
 }
 
 #[cfg(test)]
@@ -535,6 +569,7 @@ mod tests {
             commit: "c".into(),
             isa: "avx2".into(),
             gemm: "own".into(),
+            threads: Some(2),
         })
     }
 
@@ -718,7 +753,7 @@ mod tests {
         let index = index_of(dir.path(), &segment_of(&[attempt(9, 2), attempt(4, 1), attempt(5, 2)]).0).unwrap();
         let order: Vec<Id> = index.attempts(Id([0xAA; 16])).unwrap().iter().map(|a| a.id).collect();
         assert_eq!(order, [Id([4; 16]), Id([5; 16]), Id([9; 16])]);
-        assert_eq!((index.attempt_count(Id([0xAA; 16])), index.attempt_count(Id([1; 16]))), (3, 0));
+        assert_eq!(index.retried().into_iter().collect::<Vec<_>>(), [Id([0xAA; 16])]);
         assert!(index.attempts(Id([1; 16])).unwrap().is_empty());
     }
 

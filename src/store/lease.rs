@@ -50,42 +50,29 @@ pub enum State {
     Done,
 }
 
-/// A lease's file as it was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// What is leased.
-    pub what: String,
-    /// Its fencing number.
-    pub fence: u64,
-    /// The bytes; torn or empty where it is being written.
-    pub content: Vec<u8>,
+/// The name of a lease's file.
+fn name_of(what: &str, fence: u64) -> String {
+    format!("{what}@{fence}")
 }
 
-impl Note {
-    /// The name of its file.
-    fn name(what: &str, fence: u64) -> String {
-        format!("{what}@{fence}")
-    }
+fn parse_name(name: &str) -> Option<(&str, u64)> {
+    let (what, fence) = name.split_once('@')?;
+    // `+1` and `01` would be second names of one number.
+    let fence = fence.parse().ok().filter(|number: &u64| number.to_string() == fence)?;
+    is_plain(what).then_some((what, fence))
+}
 
-    fn of_name(name: &str) -> Option<(&str, u64)> {
-        let (what, fence) = name.split_once('@')?;
-        // `+1` and `01` would be second names of one number.
-        let fence = fence.parse().ok().filter(|number: &u64| number.to_string() == fence)?;
-        is_plain(what).then_some((what, fence))
-    }
-
-    /// What it says; what cannot be read is being written, so somebody holds it.
-    fn parse(&self) -> (State, &str) {
-        let text = std::str::from_utf8(&self.content).unwrap_or_default();
-        let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
-        let state = match first.split_once(' ') {
-            Some(("held", beat)) => State::Held(beat.parse().unwrap_or(0)),
-            None if first == "free" => State::Free,
-            None if first == "done" => State::Done,
-            _ => State::Held(0),
-        };
-        (state, rest.strip_suffix('\n').unwrap_or(rest))
-    }
+/// What a lease's file says; what cannot be read is being written, so somebody holds it.
+fn parse(content: &[u8]) -> (State, &str) {
+    let text = std::str::from_utf8(content).unwrap_or_default();
+    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    let state = match first.split_once(' ') {
+        Some(("held", beat)) => State::Held(beat.parse().unwrap_or(0)),
+        None if first == "free" => State::Free,
+        None if first == "done" => State::Done,
+        _ => State::Held(0),
+    };
+    (state, rest.strip_suffix('\n').unwrap_or(rest))
 }
 
 /// What a lease's file should say.
@@ -106,11 +93,17 @@ fn is_plain(word: &str) -> bool {
 
 /// The few operations that leases need of a directory: the seam for tests.
 pub trait Board: Send + Sync {
-    /// Every lease's file.
+    /// Every lease: what is leased, and the number.
     ///
     /// # Errors
     /// Those of the file system.
-    fn list(&self) -> io::Result<Vec<Note>>;
+    fn names(&self) -> io::Result<Vec<(String, u64)>>;
+
+    /// The content of a file that may be gone.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn read(&self, what: &str, fence: u64) -> io::Result<Option<Vec<u8>>>;
 
     /// Creates a file; `false` if there is one.
     ///
@@ -153,8 +146,14 @@ impl FileBoard {
         Ok(Self { dir })
     }
 
+    /// The board in `dir`, which is not made: where it is gone, every operation fails.
+    #[must_use]
+    pub const fn existing(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
     fn path(&self, what: &str, fence: u64) -> PathBuf {
-        self.dir.join(Note::name(what, fence))
+        self.dir.join(name_of(what, fence))
     }
 }
 
@@ -167,16 +166,17 @@ fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 impl Board for FileBoard {
-    fn list(&self) -> io::Result<Vec<Note>> {
-        let mut notes = Vec::new();
+    fn names(&self) -> io::Result<Vec<(String, u64)>> {
+        let mut names = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let name = entry?.file_name();
-            let Some((what, fence)) = name.to_str().and_then(Note::of_name) else { continue };
-            if let Some(content) = if_there(fs::read(self.dir.join(&name)))? {
-                notes.push(Note { what: what.to_owned(), fence, content });
-            }
+            names.extend(name.to_str().and_then(parse_name).map(|(what, fence)| (what.to_owned(), fence)));
         }
-        Ok(notes)
+        Ok(names)
+    }
+
+    fn read(&self, what: &str, fence: u64) -> io::Result<Option<Vec<u8>>> {
+        if_there(fs::read(self.path(what, fence)))
     }
 
     fn create(&self, what: &str, fence: u64, content: &[u8]) -> io::Result<bool> {
@@ -230,7 +230,23 @@ pub struct Entry {
     pub says: String,
 }
 
-/// An observer's memory: what was read, and for how long it has not changed. Pure; times are those of the observer's monotonic clock.
+/// The newest lease on each thing.
+pub type View = BTreeMap<String, Entry>;
+
+/// The newest number of each thing.
+///
+/// # Errors
+/// Those of the file system.
+pub fn newest(board: &dyn Board) -> io::Result<BTreeMap<String, u64>> {
+    let mut newest = BTreeMap::new();
+    for (what, fence) in board.names()? {
+        newest.entry(what).and_modify(|known: &mut u64| *known = fence.max(*known)).or_insert(fence);
+    }
+    Ok(newest)
+}
+
+/// An observer's memory: what was read, and for how long it has not changed. It decides alone; times are those of the observer's monotonic
+/// clock.
 #[derive(Clone, Debug)]
 pub struct Watch {
     deadline: Duration,
@@ -254,40 +270,47 @@ impl Watch {
         Self { deadline, seen: BTreeMap::new(), last: None }
     }
 
-    /// Takes in what a look at `now` has shown; the newest lease on each thing.
-    pub fn look(&mut self, notes: &[Note], now: Duration) -> BTreeMap<String, Entry> {
+    /// Looks at every lease at the time `now`. What is done stays so and is not read again.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn look(&mut self, board: &dyn Board, now: Duration) -> io::Result<View> {
         let passed = self.last.map_or(Duration::ZERO, |last| now.saturating_sub(last)).min(self.deadline / 4);
         self.last = Some(now);
-        let mut newest: BTreeMap<&str, &Note> = BTreeMap::new();
-        for note in notes {
-            newest
-                .entry(&note.what)
-                .and_modify(|known| *known = if note.fence > known.fence { note } else { *known })
-                .or_insert(note);
+        let newest = newest(board)?;
+        self.seen.retain(|what, _| newest.contains_key(what));
+        let mut view = View::new();
+        for (what, fence) in newest {
+            let known = self.seen.get(&what).filter(|seen| seen.fence == fence && parse(&seen.content).0 == State::Done);
+            let content = match known {
+                Some(seen) => Some(seen.content.clone()),
+                None => board.read(&what, fence)?,
+            };
+            // Gone since it was listed: whoever took over is seen at the next look; until then it is as it was.
+            let content = content.or_else(|| self.seen.get(&what).map(|seen| seen.content.clone())).unwrap_or_default();
+            let entry = self.judge(&what, fence, content, passed);
+            view.insert(what, entry);
         }
-        self.seen.retain(|what, _| newest.contains_key(what.as_str()));
-        newest.into_iter().map(|(what, note)| (what.to_owned(), self.judge(note, passed))).collect()
+        Ok(view)
     }
 
-    fn judge(&mut self, note: &Note, passed: Duration) -> Entry {
-        let fresh = || Seen { fence: note.fence, content: note.content.clone(), still: Duration::ZERO, moved: false };
-        let seen = self.seen.entry(note.what.clone()).or_insert_with(fresh);
-        if seen.fence != note.fence {
-            // Taken just now, so its holder lives.
-            *seen = Seen { moved: true, ..fresh() };
-        } else if seen.content != note.content {
-            *seen = Seen { moved: true, ..fresh() };
+    fn judge(&mut self, what: &str, fence: u64, content: Vec<u8>, passed: Duration) -> Entry {
+        let fresh = |moved| Seen { fence, content: content.clone(), still: Duration::ZERO, moved };
+        let seen = self.seen.entry(what.to_owned()).or_insert_with(|| fresh(false));
+        if seen.fence != fence || seen.content != content {
+            // Changed or taken under our eyes: its holder lives.
+            *seen = fresh(true);
         } else {
             seen.still += passed;
         }
-        let (state, says) = note.parse();
+        let (state, says) = parse(&content);
         let standing = match state {
             State::Held(_) if seen.still >= self.deadline => Standing::Silent,
             State::Held(_) => Standing::Held,
             State::Free => Standing::Free,
             State::Done => Standing::Done,
         };
-        Entry { fence: note.fence, standing, moved: seen.moved && standing == Standing::Held, says: says.to_owned() }
+        Entry { fence, standing, moved: seen.moved && standing == Standing::Held, says: says.to_owned() }
     }
 }
 
@@ -301,7 +324,7 @@ pub struct Lease {
 
 impl std::fmt::Debug for Lease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&Note::name(&self.what, self.fence))
+        f.write_str(&name_of(&self.what, self.fence))
     }
 }
 
@@ -330,7 +353,7 @@ impl Lease {
 
     /// Steps 2 and 5 of the protocol.
     fn confirm(self) -> io::Result<Option<Self>> {
-        let fences = self.board.list()?.into_iter().filter(|note| note.what == self.what).map(|note| note.fence);
+        let fences = self.board.names()?.into_iter().filter(|(what, _)| *what == self.what).map(|(_, fence)| fence);
         let (higher, lower): (Vec<u64>, Vec<u64>) = fences.filter(|&fence| fence != self.fence).partition(|&f| f > self.fence);
         if !higher.is_empty() {
             self.board.remove(&self.what, self.fence)?;
@@ -526,13 +549,12 @@ pub mod memory {
     }
 
     impl Board for MemoryBoard {
-        fn list(&self) -> io::Result<Vec<Note>> {
-            let note = |((what, fence), content): (&(String, u64), &Vec<u8>)| Note {
-                what: what.clone(),
-                fence: *fence,
-                content: content.clone(),
-            };
-            Ok(self.files().iter().map(note).collect())
+        fn names(&self) -> io::Result<Vec<(String, u64)>> {
+            Ok(self.files().keys().cloned().collect())
+        }
+
+        fn read(&self, what: &str, fence: u64) -> io::Result<Option<Vec<u8>>> {
+            Ok(self.files().get(&(what.to_owned(), fence)).cloned())
         }
 
         fn create(&self, what: &str, fence: u64, content: &[u8]) -> io::Result<bool> {
@@ -582,7 +604,7 @@ mod tests {
     }
 
     fn standing(watch: &mut Watch, board: &Arc<dyn Board>, now: u64) -> (u64, Standing) {
-        let view = watch.look(&board.list().unwrap(), seconds(now));
+        let view = watch.look(&**board, seconds(now)).unwrap();
         view.get("batch-1").map_or((0, Standing::Free), |entry| (entry.fence, entry.standing))
     }
 
@@ -593,7 +615,7 @@ mod tests {
         assert_eq!(standing(&mut watch, &board, 0), (0, Standing::Free));
         let mut first = Lease::take(&board, "batch-1", 0, "one\ntwo").unwrap().expect("nobody has it");
         assert!(Lease::take(&board, "batch-1", 0, "").unwrap().is_none(), "the name exists");
-        assert_eq!(watch.look(&board.list().unwrap(), seconds(1))["batch-1"].says, "one two");
+        assert_eq!(watch.look(&*board, seconds(1)).unwrap()["batch-1"].says, "one two");
         // As long as it beats it is held; looked at with pauses, however long.
         for now in 1..20 {
             assert!(first.beat("").unwrap());
@@ -623,8 +645,7 @@ mod tests {
             Lease::take(&board, "a", after, "").unwrap().expect("the next number");
         }
         assert!(Lease::take(&board, "a", 0, "").unwrap().is_none(), "1 was taken and passed on long ago");
-        let fences: Vec<u64> = board.list().unwrap().iter().map(|note| note.fence).collect();
-        assert_eq!(fences, [3]);
+        assert_eq!(board.names().unwrap(), [("a".to_owned(), 3)]);
     }
 
     #[test]
@@ -633,14 +654,10 @@ mod tests {
         for name in ["a", "a@", "a@x", "a@+1", "a@01", "A@1", "@1", ".a@1", "a b@1", "a@1@2"] {
             fs::write(dir.path().join("leases").join(name), "done\n").unwrap();
         }
-        assert_eq!(board.list().unwrap(), []);
+        assert_eq!(board.names().unwrap(), []);
         for content in ["", "he", "held", "held x\n", "done?", "\u{fffd}"] {
             fs::write(dir.path().join("leases/a@1"), content).unwrap();
-            assert_eq!(
-                Watch::new(DEADLINE).look(&board.list().unwrap(), seconds(0))["a"].standing,
-                Standing::Held,
-                "{content:?}"
-            );
+            assert_eq!(Watch::new(DEADLINE).look(&*board, seconds(0)).unwrap()["a"].standing, Standing::Held, "{content:?}");
         }
     }
 
@@ -653,12 +670,12 @@ mod tests {
         let mut watch = Watch::new(deadline);
         let start = Instant::now();
         while start.elapsed() < 2 * deadline {
-            let entry = &watch.look(&board.list().unwrap(), start.elapsed())["batch-1"];
+            let entry = &watch.look(&*board, start.elapsed()).unwrap()["batch-1"];
             assert_eq!(entry.standing, Standing::Held);
             thread::sleep(Duration::from_millis(20));
         }
         assert!(kept.is_held() && kept.say_now("you".into()).unwrap());
-        assert_eq!(watch.look(&board.list().unwrap(), start.elapsed())["batch-1"].says, "you");
+        assert_eq!(watch.look(&*board, start.elapsed()).unwrap()["batch-1"].says, "you");
         let next = Lease::take(&board, "batch-1", kept.fence(), "").unwrap().unwrap();
         while kept.is_held() {
             assert!(start.elapsed() < Duration::from_secs(20), "it never learns");
@@ -676,7 +693,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..200 {
-                        let view = Watch::new(DEADLINE).look(&board.list().unwrap(), Duration::ZERO);
+                        let view = Watch::new(DEADLINE).look(&*board, Duration::ZERO).unwrap();
                         let entry = view.get("a");
                         if entry.is_none_or(|entry| entry.standing == Standing::Free)
                             && let Some(lease) = Lease::take(&board, "a", entry.map_or(0, |e| e.fence), "").unwrap()
@@ -738,7 +755,7 @@ mod tests {
                 match act {
                     Act::Look => {
                         let watch = actor.watch.get_or_insert_with(|| Watch::new(DEADLINE));
-                        let view = watch.look(&board.list().unwrap(), seconds(now));
+                        let view = watch.look(&*board, seconds(now)).unwrap();
                         actor.may_take = match view.get("a") {
                             None => Some(0),
                             Some(entry) if matches!(entry.standing, Standing::Silent | Standing::Free) => Some(entry.fence),

@@ -51,6 +51,7 @@
 //! Reading order: `records`, `frame`, `scan`, `disk`, `writer`, `footer`, `index`, `compact`, `tables`, `archive`, `lease`.
 
 pub mod archive;
+pub mod columns;
 pub mod compact;
 mod disk;
 mod error;

@@ -46,7 +46,8 @@ impl Kind {
     #[must_use]
     pub const fn schema(self) -> u16 {
         match self {
-            Self::Training | Self::Measurement | Self::Attempt => 1,
+            Self::Training | Self::Measurement => 1,
+            Self::Attempt => 2,
         }
     }
 }
@@ -186,6 +187,42 @@ pub struct Attempt {
     pub isa: String,
     /// Matrix product that was used, with its path.
     pub gemm: String,
+    /// Threads of its worker; not known of a lost one, and of what was written before this was.
+    pub threads: Option<u32>,
+}
+
+/// [`Attempt`] as it was in version 1, without the threads.
+#[derive(Serialize, Deserialize)]
+struct AttemptOf1 {
+    id: Id,
+    training: Id,
+    number: u32,
+    status: AttemptStatus,
+    error: Option<String>,
+    host: String,
+    launcher: String,
+    started: f64,
+    seconds: f64,
+    version: String,
+    commit: String,
+    isa: String,
+    gemm: String,
+}
+
+impl From<AttemptOf1> for Attempt {
+    fn from(old: AttemptOf1) -> Self {
+        let AttemptOf1 { id, training, number, status, error, host, launcher, started, seconds, version, commit, isa, gemm } =
+            old;
+        let threads = None;
+        Self { id, training, number, status, error, host, launcher, started, seconds, version, commit, isa, gemm, threads }
+    }
+}
+
+/// The id of a measurement or an attempt and the training that it is about, from its payload, without the rest: they come first in every
+/// version.
+#[must_use]
+pub fn peek(payload: &[u8]) -> Option<(Id, Id)> {
+    postcard::take_from_bytes(payload).ok().map(|(ids, _)| ids)
 }
 
 /// Any record.
@@ -239,15 +276,16 @@ impl Record {
         Ok(payload)
     }
 
-    /// The record in a payload of the newest schema of `kind`.
+    /// The record in a payload of this schema of `kind`, which is none of a later version.
     ///
     /// # Errors
     /// What `postcard` finds wrong with the bytes.
-    pub fn decode(kind: Kind, payload: &[u8]) -> Result<Self, postcard::Error> {
-        Ok(match kind {
-            Kind::Training => Self::Training(postcard::from_bytes(payload)?),
-            Kind::Measurement => Self::Measurement(postcard::from_bytes(payload)?),
-            Kind::Attempt => Self::Attempt(postcard::from_bytes(payload)?),
+    pub fn decode(kind: Kind, schema: u16, payload: &[u8]) -> Result<Self, postcard::Error> {
+        Ok(match (kind, schema) {
+            (Kind::Training, _) => Self::Training(postcard::from_bytes(payload)?),
+            (Kind::Measurement, _) => Self::Measurement(postcard::from_bytes(payload)?),
+            (Kind::Attempt, ..=1) => Self::Attempt(postcard::from_bytes::<AttemptOf1>(payload)?.into()),
+            (Kind::Attempt, _) => Self::Attempt(postcard::from_bytes(payload)?),
         })
     }
 }
@@ -300,12 +338,13 @@ pub mod samples {
         (id(), id(), vec(row, 0..8)).prop_map(|(id, training, rows)| Record::Measurement(Measurement { id, training, rows }))
     }
 
-    fn attempt() -> impl Strategy<Value = Record> {
+    /// Any attempt.
+    pub fn attempt() -> impl Strategy<Value = Record> {
         let status =
             prop::sample::select(vec![AttemptStatus::Ok, AttemptStatus::Failed, AttemptStatus::Lost, AttemptStatus::Oom]);
         let words = (".*", ".*", "[a-z0-9 ]*", "[a-z0-9]*");
-        (id(), id(), any::<u32>(), status, option::of(".*"), words, number(), number()).prop_map(
-            |(id, training, number, status, error, (host, launcher, version, commit), started, seconds)| {
+        (id(), id(), any::<u32>(), status, option::of(".*"), words, (number(), number()), option::of(any::<u32>())).prop_map(
+            |(id, training, number, status, error, (host, launcher, version, commit), (started, seconds), threads)| {
                 let (isa, gemm) = ("avx2".to_owned(), "own".to_owned());
                 Record::Attempt(Attempt {
                     id,
@@ -321,6 +360,7 @@ pub mod samples {
                     commit,
                     isa,
                     gemm,
+                    threads,
                 })
             },
         )
@@ -351,12 +391,29 @@ mod tests {
         #[test]
         fn records_round_trip(record in samples::record()) {
             let payload = record.encode().unwrap();
-            prop_assert_eq!(Record::decode(record.kind(), &payload).unwrap(), record);
+            match &record {
+                Record::Training(_) => {}
+                Record::Measurement(m) => prop_assert_eq!(peek(&payload), Some((m.id, m.training))),
+                Record::Attempt(a) => prop_assert_eq!(peek(&payload), Some((a.id, a.training))),
+            }
+            prop_assert_eq!(Record::decode(record.kind(), record.kind().schema(), &payload).unwrap(), record);
         }
 
         #[test]
-        fn any_bytes_decode_or_fail(bytes: Vec<u8>, code in 1..=3_u8) {
-            let _ = Record::decode(Kind::of_code(code).unwrap(), &bytes);
+        fn any_bytes_decode_or_fail(bytes: Vec<u8>, code in 1..=3_u8, schema in 1..=2_u16) {
+            let _ = Record::decode(Kind::of_code(code).unwrap(), schema, &bytes);
+        }
+
+        #[test]
+        fn attempts_of_version_1_are_read(record in samples::attempt()) {
+            let Record::Attempt(now) = record else { unreachable!() };
+            let Attempt { id, training, number, status, error, host, launcher, started, seconds, version, commit, isa, gemm, .. } =
+                now.clone();
+            let old = AttemptOf1 { id, training, number, status, error, host, launcher, started, seconds, version, commit, isa, gemm };
+            let payload = postcard::to_stdvec(&old).unwrap();
+            prop_assert_eq!(peek(&payload), Some((id, training)));
+            let expected = Record::Attempt(Attempt { threads: None, ..now });
+            prop_assert_eq!(Record::decode(Kind::Attempt, 1, &payload).unwrap(), expected);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Appends records to this process's segment, and commits all that wait with one write and one sync (group commit).
 
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -184,15 +185,10 @@ impl Committer {
 
     /// Writes a group and makes it durable; the order is the commit protocol of the room's docs. An error says what was tried.
     fn commit(&mut self, frames: &[u8]) -> Result<(), (&'static str, io::Error)> {
-        if let Some(Segment { file, .. }) = &mut self.segment {
+        if let Some(Segment { path, file }) = &mut self.segment {
             file.write_all(frames).map_err(|error| ("append to", error))?;
             file.sync_data().map_err(|error| ("sync", error))?;
-            return match file.hold() {
-                Ok(true) => Ok(()),
-                // Locks that do not reach from host to host: another host took the segment for abandoned.
-                Ok(false) => Err(("go on with", io::Error::other("the segment was removed while it was written"))),
-                Err(error) => Err(("look at", error)),
-            };
+            return still_there(path, &**file);
         }
         // Held until the process ends: compaction leaves it alone.
         let (path, mut file) = create_held(&*self.disk, &self.dir, "", ".seg").map_err(|error| ("create a segment in", error))?;
@@ -200,8 +196,22 @@ impl Committer {
             .map_err(|error| ("write the first records to a segment in", error))?;
         file.sync_all().map_err(|error| ("sync a new segment in", error))?;
         self.disk.sync_dir(&self.dir).map_err(|error| ("sync", error))?;
-        self.segment = Some(Segment { path, file });
-        Ok(())
+        let Segment { path, file } = self.segment.insert(Segment { path, file });
+        still_there(path, &**file)
+    }
+}
+
+/// An error if a segment has lost its name: where locks do not reach from host to host, another host took it for abandoned.
+fn still_there(path: &Path, file: &dyn DiskFile) -> Result<(), (&'static str, io::Error)> {
+    // It is opened: on a network file system only that asks the server.
+    let is_named = || match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        opened => opened.map(|_| true),
+    };
+    match file.hold().and_then(|held| Ok(held && is_named()?)) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(("go on with", io::Error::other("the segment was removed while it was written"))),
+        Err(error) => Err(("look at", error)),
     }
 }
 

@@ -12,6 +12,8 @@ pub const EXAMPLES: usize = 1 << INPUTS;
 const AMPLITUDES: [f64; 4] = [2.0, 18.0, 16.0, 9.0];
 /// Threshold θ on the energy.
 const THRESHOLD: f64 = 209.7;
+/// Steepness γ of the soft labels.
+pub const GAMMA: f64 = 1.0;
 /// The five neighbours of each vertex, in the numbering of the published file.
 const NEIGHBOURS: [[usize; 5]; INPUTS] = [
     [1, 3, 5, 10, 11],
@@ -41,6 +43,13 @@ pub const fn input(example: usize, vertex: usize) -> f32 {
 pub fn labels() -> Vec<u32> {
     let kernel = kernel();
     (0..EXAMPLES).map(|example| u32::from(energy(&kernel, example) > THRESHOLD)).collect()
+}
+
+/// p(y = 1 | x) = 1/(1 + exp(−γ(f(x) − θ))) of all examples, in their order.
+#[must_use]
+pub fn probabilities(gamma: f64) -> Vec<f64> {
+    let kernel = kernel();
+    (0..EXAMPLES).map(|example| 1.0 / (1.0 + libm::exp(-gamma * (energy(&kernel, example) - THRESHOLD)))).collect()
 }
 
 /// Σ_l a_l P_l(cos γ_ij) for every pair of vertices.

@@ -6,26 +6,43 @@
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
+use super::source::DataSpec;
 
 /// Version of the training semantics. Part of every training's id: raise it when the same settings would give other weights.
 pub const TRAINING_VERSION: u32 = 1;
 
-/// A data set, by name.
+/// A data set that is generated, by name. Those that lie in files are in `source`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum DatasetName {
     /// 4096 subsets of the icosahedron's vertices, labelled by a rotation-invariant energy (12 inputs, 2 classes).
     Harmonics,
+    /// The same with 0.5 subtracted from every input.
+    HarmonicsZeroMean,
+    /// As `harmonics`, with the probability of class 1 beside the more likely class.
+    HarmonicsSoft,
 }
 
 impl DatasetName {
-    /// Every data set, in the order of the documentation.
-    pub const ALL: &'static [Self] = &[Self::Harmonics];
+    /// Every generated data set, in the order of the documentation.
+    pub const ALL: &'static [Self] = &[Self::Harmonics, Self::HarmonicsZeroMean, Self::HarmonicsSoft];
 
     /// The name used in cohort files and tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Harmonics => "harmonics",
+            Self::HarmonicsZeroMean => "harmonics_zero_mean",
+            Self::HarmonicsSoft => "harmonics_soft",
+        }
+    }
+
+    /// Hash of the content, see [`Sheet::fingerprint`](super::data::Sheet::fingerprint). Written down: it stands in every id.
+    #[must_use]
+    pub const fn fingerprint(self) -> &'static str {
+        match self {
+            Self::Harmonics => "fc8766a9a2b8052da166ccbf3f6a90d3a746b81c2c205a91b18310e86467d66b",
+            Self::HarmonicsZeroMean => "80e7369ea6455b9a44eb9702158c739c38299b8fe803f2982af80a1ffc9e9d23",
+            Self::HarmonicsSoft => "2ac1dc8acdf1a39237963d320a3e5bb3e141d88d4df9a1690d333d969a63ec53",
         }
     }
 }
@@ -109,7 +126,7 @@ impl Split {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainingSpec {
     /// The data.
-    pub dataset: DatasetName,
+    pub dataset: DataSpec,
     /// Seed of the split into train and test; the same for all repeats.
     pub split_seed: u64,
     /// Units of each hidden layer, first to last; may be empty. The softmax readout is added by the engine.
@@ -134,7 +151,7 @@ impl Default for TrainingSpec {
     /// The published study's network: harmonics, 12-10-7-5-4-3-2, tanh, Adam.
     fn default() -> Self {
         Self {
-            dataset: DatasetName::Harmonics,
+            dataset: DatasetName::Harmonics.into(),
             split_seed: 0,
             architecture: vec![10, 7, 5, 4, 3],
             activation: Activation::Tanh,

@@ -81,7 +81,7 @@ impl<'a> Trainer<'a> {
             state: State::new(spec.optimizer, parameters.len()),
             workspace: Workspace::new(&network, batch),
             inference: Activations::default(),
-            order: Vec::with_capacity(data.examples(Split::Full).n),
+            order: Vec::with_capacity(data.examples(Split::Train).n.max(data.examples(Split::Test).n)),
             moments: (vec![0.0; n], vec![0.0; n]),
             passes: 0,
             spec,

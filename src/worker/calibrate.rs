@@ -3,11 +3,11 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use super::data;
 use super::execute::TaskError;
 use super::measure::{Plan, Space};
 use crate::grid::plan::Task;
 use crate::math::exec::Exec;
-use crate::train::data::Dataset;
 use crate::train::spec::Split;
 use crate::train::trainer::Trainer;
 
@@ -18,7 +18,7 @@ use crate::train::trainer::Trainer;
 /// [`TaskError`] if the network's numbers stop being finite already here.
 pub fn task_seconds(task: &Task, exec: Exec, budget: Duration) -> Result<f64, TaskError> {
     let spec = &task.spec;
-    let data = Dataset::load(spec.dataset, spec.split_seed);
+    let data = data::load(&spec.dataset, spec.split_seed)?;
     let mut trainer = Trainer::new(spec, &data, task.seed, exec);
     let network = trainer.network().clone();
     let recorded = spec.schedule.recorded(spec.epochs).len() as f64;

@@ -3,11 +3,9 @@
 //! Training and measurement are separate records, so a crash between them costs the measurement alone, and a measurement that is asked
 //! for later reads the snapshots. Where snapshots are too large to keep, the measurement trains again and measures on the way.
 
-use std::collections::HashMap;
-use std::rc::Rc;
-
 use rayon::prelude::*;
 
+use super::data::{DataError, Library};
 use super::measure::{MeasureError, Plan, Space};
 use crate::grid::plan::Task;
 use crate::math::exec::Exec;
@@ -15,7 +13,7 @@ use crate::store::records::{GradientRow, MeasureRow, Measurement, MetricRow, Rec
 use crate::store::{Index, Store, StoreError, Writer};
 use crate::train::data::Dataset;
 use crate::train::network::Network;
-use crate::train::spec::{DatasetName, Split, TrainingSpec};
+use crate::train::spec::Split;
 use crate::train::trainer::{Diverged, Trainer};
 
 /// Snapshots of a training are kept up to this size, in bytes.
@@ -29,6 +27,9 @@ pub enum TaskError {
     /// The numbers stopped being finite.
     #[error(transparent)]
     Diverged(#[from] Diverged),
+    /// The data is not there, or not what it was.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// An estimator refused its input.
     #[error("cannot measure")]
     Measure(#[from] MeasureError),
@@ -70,8 +71,8 @@ pub struct Executor<'a> {
     pub index: Option<Index>,
     /// Where results go.
     pub writer: &'a dyn Keep,
-    /// Data sets, by name and split seed.
-    pub data: HashMap<(DatasetName, u64), Rc<Dataset>>,
+    /// Data sets.
+    pub data: Library,
 }
 
 /// Snapshots by epoch, and the rows measured of each.
@@ -83,8 +84,7 @@ impl Executor<'_> {
     /// # Errors
     /// [`TaskError`]; what was handed over before stays.
     pub fn execute(&mut self, task: &Task, progress: &mut dyn FnMut(f64)) -> Result<(), TaskError> {
-        let data = self.data.entry((task.spec.dataset, task.spec.split_seed));
-        let data = Rc::clone(data.or_insert_with(|| Rc::new(Dataset::load(task.spec.dataset, task.spec.split_seed))));
+        let data = self.data.get(&task.spec.dataset, task.spec.split_seed)?;
         let training_share = task.training_cost() / task.cost().max(1.0);
         let committed = if task.train { None } else { self.snapshots(task)? };
         let (epochs, snapshots) = match committed {
@@ -249,24 +249,4 @@ impl Recorder {
             snapshots,
         }
     }
-}
-
-/// The fingerprint of a data set's content, for the ids of trainings on it.
-#[must_use]
-pub fn data_fingerprint(spec: &TrainingSpec) -> String {
-    let data = Dataset::load(spec.dataset, 0);
-    let full = data.examples(Split::Full);
-    let mut hasher = blake3::Hasher::new();
-    for value in [full.n, full.inputs, data.n_classes] {
-        hasher.update(&(value as u64).to_le_bytes());
-    }
-    for block in &full.rows {
-        block.0.iter().for_each(|v| {
-            hasher.update(&v.to_le_bytes());
-        });
-    }
-    full.labels.iter().for_each(|label| {
-        hasher.update(&label.to_le_bytes());
-    });
-    hasher.finalize().to_hex().to_string()
 }

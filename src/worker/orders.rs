@@ -55,7 +55,7 @@ mod tests {
         let order = |ticket| {
             let task =
                 Task { training: Id([0; 16]), spec: TrainingSpec::default().into(), seed: 0, train: true, measure: [].into() };
-            Order { ticket, attempt: 1, task }
+            Order { ticket, attempt: 1, task, fence: 0 }
         };
         let orders = Orders::default();
         assert_eq!(orders.give_back(3), [0_u64; 0]);

@@ -4,7 +4,7 @@
 //! as finished by the committing one, once its records are committed, so that one sync serves all tasks that ended meanwhile.
 
 use std::any::Any;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -12,13 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::data::Library;
 use super::execute::Executor;
+use super::fenced::Fenced;
 use super::orders::Orders;
 use super::provenance::{self, attempt};
 use crate::launch::wire::{self, Order, Outcome, Report, Request};
 use crate::math::exec::Exec;
-use crate::store::records::{AttemptStatus, Record};
-use crate::store::{Store, StoreError, WriteError, Writer};
+use crate::store::records::{Attempt, AttemptStatus, Record};
+use crate::store::{Store, StoreError, WriteError};
 
 /// Shortest time between two reports of progress.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
@@ -46,7 +48,8 @@ pub fn serve(
     let reporter = Arc::new(Reporter { output: Mutex::new(Box::new(output)), pending: Mutex::default() });
     let told = Arc::clone(&reporter);
     let writer = store.writer(move |result| told.committed(result))?;
-    let mut executor = Executor { exec: identity.exec, store: &store, index: None, writer: &writer, data: HashMap::new() };
+    let fenced = Fenced::new(&writer);
+    let mut executor = Executor { exec: identity.exec, store: &store, index: None, writer: &fenced, data: Library::default() };
     let orders = Arc::new(Orders::default());
     let (waiting, told) = (Arc::clone(&orders), Arc::clone(&reporter));
     thread::spawn(move || {
@@ -64,7 +67,8 @@ pub fn serve(
     loop {
         let order = orders.next();
         reporter.begin(order.ticket);
-        if let Err(error) = one(&mut executor, &writer, identity, &order, (&reporter, &panics)) {
+        fenced.under(order.fence);
+        if let Err(error) = one(&mut executor, &fenced, identity, &order, (&reporter, &panics)) {
             // What is behind other tasks is committed first; if the writer has failed, that has been told with all tasks.
             let _ = writer.flush();
             reporter.send(vec![Report::Lost { tickets: vec![order.ticket], error }]);
@@ -76,7 +80,7 @@ pub fn serve(
 /// Executes one order and hands its records over, that of the attempt last; the reason if the store cannot be read or written.
 fn one(
     executor: &mut Executor<'_>,
-    writer: &Writer,
+    writer: &Fenced<'_>,
     identity: &Identity<'_>,
     order: &Order,
     (reporter, panics): (&Reporter, &Panics),
@@ -97,6 +101,8 @@ fn one(
     };
     let note =
         attempt(order.task.training, order.attempt, started, identity.launcher, identity.exec.isa.name(), status, error.clone());
+    let threads = if identity.exec.parallel { u32::try_from(rayon::current_num_threads()).ok() } else { Some(1) };
+    let note = Attempt { threads, ..note };
     let outcome = error.map_or(Outcome::Ok, |error| Outcome::Failed { error });
     reporter.end(writer, &Record::Attempt(note), order.ticket, outcome).map_err(|error| chain(&error))
 }
@@ -128,10 +134,10 @@ impl Reporter {
     }
 
     /// Hands over the last record of a task and notes what to tell when it is committed.
-    fn end(&self, writer: &Writer, record: &Record, ticket: u64, outcome: Outcome) -> Result<(), StoreError> {
+    fn end(&self, writer: &Fenced<'_>, record: &Record, ticket: u64, outcome: Outcome) -> Result<(), StoreError> {
         // Held across both, or the commit could be told before the task is noted.
         let mut pending = self.pending();
-        let sequence = writer.append(record)?;
+        let sequence = writer.append_numbered(record)?;
         pending.current = None;
         pending.ended.push_back((sequence, ticket, outcome));
         Ok(())

@@ -257,13 +257,14 @@ pub mod provenance {
             text("commit"),
             text("isa"),
             text("gemm"),
+            optional("threads", ColumnType::Int),
         ];
         Table { name: "provenance", columns }
     }
 
     /// A row; `training` is the id as text.
     #[must_use]
-    pub fn row<'a>(training: &'a str, attempt: &'a Attempt) -> [Cell<'a>; 12] {
+    pub fn row<'a>(training: &'a str, attempt: &'a Attempt) -> [Cell<'a>; 13] {
         let error = attempt.error.as_deref().map_or(Cell::Null, Cell::Text);
         [
             Cell::Text(training),
@@ -278,6 +279,7 @@ pub mod provenance {
             Cell::Text(&attempt.commit),
             Cell::Text(&attempt.isa),
             Cell::Text(&attempt.gemm),
+            attempt.threads.map_or(Cell::Null, |threads| Cell::Int(threads.into())),
         ]
     }
 }

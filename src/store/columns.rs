@@ -1,0 +1,118 @@
+//! The columns of a Parquet file that a person has: numbers and words, in memory. Tables of our own are read elsewhere.
+
+use std::fs::File;
+use std::path::Path;
+
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_schema::DataType;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::data::columns::{Column, Columns};
+use crate::data::{Limit, Unreadable};
+
+/// Reads a file.
+///
+/// # Errors
+/// [`Unreadable`] if it is no Parquet file, has nulls or columns of other types, or is too large.
+pub fn read(path: &Path, limit: Limit) -> Result<Columns, Unreadable> {
+    let wrong = |e: &dyn std::fmt::Display| Unreadable::new(e.to_string(), "a Parquet file");
+    let file = File::open(path).map_err(|e| wrong(&e))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| wrong(&e))?;
+    let names: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let rows = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+    if !limit.holds(rows, size_of::<f64>() * names.len().max(1)) {
+        return Err(Unreadable::new(format!("{rows} rows of {} columns", names.len()), format!("{} bytes in all", limit.0)));
+    }
+    let mut columns: Vec<Option<Column>> = vec![None; names.len()];
+    for batch in builder.build().map_err(|e| wrong(&e))? {
+        let batch = batch.map_err(|e| wrong(&e))?;
+        for ((column, array), name) in columns.iter_mut().zip(batch.columns()).zip(&names) {
+            if array.null_count() > 0 {
+                return Err(Unreadable::new(format!("nulls in column `{name}`"), "a value in every row"));
+            }
+            let Some(more) = values(array.as_ref()) else {
+                let found = format!("column `{name}` of type {}", array.data_type());
+                return Err(Unreadable::new(found, "columns of numbers, booleans or text"));
+            };
+            match (column, more) {
+                (Some(Column::Numbers(all)), Column::Numbers(more)) => all.extend(more),
+                (Some(Column::Words(all)), Column::Words(more)) => all.extend(more),
+                (column, more) => *column = Some(more),
+            }
+        }
+    }
+    Ok(Columns { names, columns: columns.into_iter().map(|column| column.unwrap_or(Column::Numbers(Vec::new()))).collect() })
+}
+
+/// The values of an array.
+fn values(array: &dyn Array) -> Option<Column> {
+    macro_rules! numbers {
+        ($($kind:pat => $ty:ty),+) => {
+            match array.data_type() {
+                $($kind => Some(Column::Numbers(array.as_primitive::<$ty>().values().iter().map(|&v| v as f64).collect())),)+
+                DataType::Boolean => {
+                    Some(Column::Numbers((0..array.len()).map(|row| f64::from(u8::from(array.as_boolean().value(row)))).collect()))
+                }
+                DataType::Utf8 => Some(Column::Words(array.as_string::<i32>().iter().flatten().map(str::to_owned).collect())),
+                DataType::LargeUtf8 => Some(Column::Words(array.as_string::<i64>().iter().flatten().map(str::to_owned).collect())),
+                DataType::Dictionary(_, _) => {
+                    let dictionary = array.as_any_dictionary_opt()?;
+                    let Column::Words(words) = values(dictionary.values().as_ref())? else { return None };
+                    let keys = dictionary.normalized_keys();
+                    keys.into_iter().map(|key| words.get(key).cloned()).collect::<Option<_>>().map(Column::Words)
+                }
+                _ => None,
+            }
+        };
+    }
+    numbers!(
+        DataType::Float64 => Float64Type, DataType::Float32 => Float32Type, DataType::Int64 => Int64Type, DataType::Int32 => Int32Type,
+        DataType::Int16 => Int16Type, DataType::Int8 => Int8Type, DataType::UInt64 => UInt64Type, DataType::UInt32 => UInt32Type,
+        DataType::UInt16 => UInt16Type, DataType::UInt8 => UInt8Type
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, BooleanArray, Float32Array, Int64Array, RecordBatch, StringArray};
+    use parquet::arrow::ArrowWriter;
+
+    use super::*;
+
+    fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) {
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    }
+
+    #[test]
+    fn columns_of_every_usual_type() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.parquet");
+        write(
+            &path,
+            vec![
+                ("a", Arc::new(Float32Array::from(vec![0.5, 1.0])) as ArrayRef),
+                ("b", Arc::new(Int64Array::from(vec![-3, 4]))),
+                ("c", Arc::new(BooleanArray::from(vec![true, false]))),
+                ("kind", Arc::new(StringArray::from(vec!["x", "w"]))),
+            ],
+        );
+        let columns = read(&path, Limit::default()).unwrap();
+        let part = columns.examples("kind", Limit::default()).unwrap();
+        assert_eq!((part.inputs, part.rows[0].0[..3].to_vec()), (3, vec![0.5, -3.0, 1.0]));
+        assert!(read(&path, Limit(10)).unwrap_err().to_string().contains("2 rows of 4 columns"));
+        write(&path, vec![("a", Arc::new(Int64Array::from(vec![Some(1), None])) as ArrayRef)]);
+        assert!(read(&path, Limit::default()).unwrap_err().to_string().contains("nulls in column `a`"));
+        fs::write(&path, "hello").unwrap();
+        assert!(read(&path, Limit::default()).unwrap_err().to_string().ends_with("expected a Parquet file"));
+    }
+}
