@@ -15,6 +15,7 @@
 //! | [`train`] | data sets, layers, optimizers, the step; pure | `math` |
 //! | [`data`] | bytes of files → labelled examples; opens no file | `math`, `train` |
 //! | [`estimate`] | estimators of mutual information; pure | `math` |
+//! | [`study`] | small numerical studies of the method; pure | `train`, `math` |
 //! | [`cohort`] | TOML → checked cohort; errors with line, column, key | `train`, `estimate` (their checked types) |
 //! | [`grid`] | cohort → experiments → runs → tasks; ids, seeds; pure | `cohort`, `train`, `estimate` |
 //! | [`store`] | records, atomic commit, index, tables; knows Parquet | `grid`, `cohort`, `data`, `train`, `estimate` (their checked types) |
@@ -40,5 +41,6 @@ pub mod plot;
 pub mod query;
 pub mod report;
 pub mod store;
+pub mod study;
 pub mod train;
 pub mod worker;

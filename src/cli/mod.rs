@@ -46,6 +46,7 @@ mod show;
 mod site;
 mod status;
 mod studies;
+mod study;
 mod submit;
 mod summary;
 mod sweeps;
@@ -100,6 +101,7 @@ enum Command {
 
     Data(data::DataArguments),
     Tensorboard(tensorboard::TensorBoardArguments),
+    Study(study::StudyArguments),
     Schema(schema::SchemaArguments),
     Convert(convert::ConvertArguments),
     Compact(compact::CompactArguments),
@@ -182,6 +184,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
 
         Command::Data(a) => data::data(&a, quiet),
         Command::Tensorboard(a) => tensorboard::tensorboard(&a, quiet),
+        Command::Study(a) => study::study(&a, quiet),
         Command::Schema(a) => schema::schema(&a),
         Command::Convert(a) => convert::convert(&a, quiet),
         Command::Compact(a) => compact::compact(&a, quiet),

@@ -66,7 +66,12 @@ parameters! {
 
 impl Kde {
     /// I(T;Y) of a layer.
-    pub(super) fn information(&self, sample: &Sample<'_>, exec: Exec, scratch: &mut Scratch) -> Result<Information, EstimateError> {
+    pub(super) fn information(
+        &self,
+        sample: &Sample<'_>,
+        exec: Exec,
+        scratch: &mut Scratch,
+    ) -> Result<Information, EstimateError> {
         let values = super::ksg::layer_values(sample);
         let scaled = self.scaled(values.view());
         let classes = sample.classes();
@@ -84,15 +89,11 @@ impl Kde {
     }
 
     /// Information of measured values about classes.
-    pub(super) fn estimate(
-        &self,
-        sample: &Pair<'_>,
-        params: String,
-        exec: Exec,
-    ) -> Result<Estimate, EstimateError> {
+    pub(super) fn estimate(&self, sample: &Pair<'_>, params: String, exec: Exec) -> Result<Estimate, EstimateError> {
         let Side::Classes(classes) = sample.y() else { return Err(EstimateError::NotOfPairs { estimator: "kde" }) };
         let scaled = self.scaled(sample.x());
-        let bits = if scaled.ncols() == 0 { 0.0 } else { self.bits(self.sums(&scaled, classes, exec).into_iter().enumerate(), classes) };
+        let bits =
+            if scaled.ncols() == 0 { 0.0 } else { self.bits(self.sums(&scaled, classes, exec).into_iter().enumerate(), classes) };
         let mut estimate = Estimate::new(bits, Unit::Bits, sample, params);
         let most = classes.entropy();
         if classes.count() > 1 && bits >= 0.99 * most {
@@ -184,7 +185,8 @@ mod tests {
     fn i_ty(kde: Kde, values: &Array2<f32>, labels: &[u32], exec: Exec) -> f64 {
         let classes = Classes::new(labels);
         let sample = Sample::new(values.view(), &classes).unwrap();
-        let Information { i_xt: None, i_ty: Some(bits) } = kde.information(&sample, exec, &mut Scratch::default()).unwrap() else {
+        let Information { i_xt: None, i_ty: Some(bits) } = kde.information(&sample, exec, &mut Scratch::default()).unwrap()
+        else {
             panic!("kde gives I(T;Y) alone")
         };
         bits
@@ -203,11 +205,25 @@ mod tests {
         let widths: Vec<f64> = deviations.iter().map(|s| kde.bandwidth.unwrap_or(s * rule)).collect();
         let kernel = |z: f64| match kde.kernel {
             Kernel::Gaussian => libm::exp(-z * z / 2.0) / (2.0 * std::f64::consts::PI).sqrt(),
-            Kernel::Rectangular => if z.abs() <= 1.0 { 0.5 } else { 0.0 },
-            Kernel::Epanechnikov => if z.abs() <= 1.0 { 0.75 * (1.0 - z * z) } else { 0.0 },
+            Kernel::Rectangular => {
+                if z.abs() <= 1.0 {
+                    0.5
+                } else {
+                    0.0
+                }
+            }
+            Kernel::Epanechnikov => {
+                if z.abs() <= 1.0 {
+                    0.75 * (1.0 - z * z)
+                } else {
+                    0.0
+                }
+            }
         };
         let at = |i: usize, j: usize| {
-            (0..d).map(|u| kernel((f64::from(values[(u, i)]) - f64::from(values[(u, j)])) / widths[u]) / widths[u]).product::<f64>()
+            (0..d)
+                .map(|u| kernel((f64::from(values[(u, i)]) - f64::from(values[(u, j)])) / widths[u]) / widths[u])
+                .product::<f64>()
         };
         let density = |i: usize, of: &dyn Fn(usize) -> bool| {
             let members: Vec<usize> = (0..n).filter(|&j| of(j) && !(kde.leave_one_out && i == j)).collect();

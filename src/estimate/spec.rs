@@ -18,8 +18,8 @@ use super::kde::{Kde, Kernel};
 use super::ksg::Ksg;
 use super::mixed_ksg::MixedKsg;
 use super::params::{Conflict, Parameter, Parameters, Value};
-use super::weighted::WeightedBinning;
 use super::svcca::Svcca;
+use super::weighted::WeightedBinning;
 
 /// An estimator with its parameters, all within their domains. Append new variants at the end: messages number them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

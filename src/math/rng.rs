@@ -30,6 +30,8 @@ pub enum Purpose {
     Permutation = 7,
     /// Noise that breaks ties in a sample; the index is the column.
     Noise = 16,
+    /// Samples of the studies of the method; the index numbers study and draw.
+    Study = 20,
 }
 
 /// One stream of random numbers.

@@ -88,6 +88,12 @@ impl<'a> Bar<'a> {
     }
 }
 
+fn draw_mark(scene: &mut Scene, shape: usize, at: (f64, f64), radius: f64, colour: Rgb) {
+    let mut marker = Path::default();
+    markers::add(&mut marker, shape, at, radius);
+    scene.path(&marker, Some(colour), None);
+}
+
 /// What stands before a name in the legend.
 #[derive(Clone, Copy, Debug)]
 pub enum Key {
@@ -95,6 +101,8 @@ pub enum Key {
     Marker(usize),
     /// A curve's line: colour and length of its dashes.
     Line(Rgb, f64),
+    /// A mark of a chart: colour and shape.
+    Mark(Rgb, usize),
 }
 
 /// The legend, broken into rows of (name, key) with their widths.
@@ -147,11 +155,8 @@ impl<'a> Legend<'a> {
             x += word;
             for (name, key, width) in row {
                 match *key {
-                    Key::Marker(shape) => {
-                        let mut marker = Path::default();
-                        markers::add(&mut marker, shape, (x + 0.6 * em, baseline - 0.36 * em), 0.3 * em);
-                        scene.path(&marker, Some(GREY), None);
-                    }
+                    Key::Marker(shape) => draw_mark(scene, shape, (x + 0.6 * em, baseline - 0.36 * em), 0.3 * em, GREY),
+                    Key::Mark(colour, shape) => draw_mark(scene, shape, (x + 0.6 * em, baseline - 0.36 * em), 0.3 * em, colour),
                     Key::Line(colour, dash) => {
                         let y = baseline - 0.34 * em;
                         scene.line((x, y), (x + 1.2 * em, y), Stroke { dash, ..Stroke::solid(colour, 0.2 * em) });

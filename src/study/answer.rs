@@ -83,27 +83,19 @@ pub struct Axis {
     pub label: String,
     /// Logarithmic.
     pub log: bool,
-    /// Names of the places 0, 1, 2 … where the axis has names and not numbers.
-    pub names: Vec<String>,
 }
 
 impl Axis {
     /// A linear axis of numbers.
     #[must_use]
     pub fn linear(label: &str) -> Self {
-        Self { label: label.to_owned(), log: false, names: Vec::new() }
+        Self { label: label.to_owned(), log: false }
     }
 
     /// A logarithmic axis of numbers.
     #[must_use]
     pub fn log(label: &str) -> Self {
-        Self { log: true, ..Self::linear(label) }
-    }
-
-    /// An axis of names at 0, 1, 2 …
-    #[must_use]
-    pub fn names(label: &str, names: Vec<String>) -> Self {
-        Self { names, ..Self::linear(label) }
+        Self { label: label.to_owned(), log: true }
     }
 }
 

@@ -74,26 +74,24 @@ pub fn study(seed: u64, sizes: Sizes) -> Answer {
     rows.sort_by(|a, b| a.structured.total_cmp(&b.structured));
     let names: Vec<String> = rows.iter().map(|row| row.name.to_owned()).collect();
     let column = |name, value: &dyn Fn(&Row) -> f64| Column::number(name, rows.iter().map(value));
-    let chart = |title: &str, value: &dyn Fn(&Row) -> f64| Chart {
-        title: title.to_owned(),
-        x: Axis::names("", names.clone()),
-        y: Axis::linear("entropy lost in bits"),
-        series: vec![Series::marks("", rows.iter().enumerate().map(|(place, row)| (place as f64, value(row))).collect())],
+    let mark = |row: &Row| Series::marks(row.name, vec![(before - row.entropy, row.entropy - row.structured)]);
+    let chart = Chart {
+        title: String::new(),
+        x: Axis::linear("bits lost by the activation function"),
+        y: Axis::linear("further bits lost by imposed structure"),
+        series: rows.iter().map(mark).collect(),
     };
     Answer {
         title: "Entropy taken by the activation function".to_owned(),
         columns: vec![
-            Column::text("activation_fn", names.clone()),
+            Column::text("activation_fn", names),
             column("entropy_before", &|_| before),
             column("entropy", &|row| row.entropy),
             column("lost", &|row| before - row.entropy),
             column("entropy_structured", &|row| row.structured),
             column("lost_further", &|row| row.entropy - row.structured),
         ],
-        charts: vec![
-            chart("by the activation function", &|row| before - row.entropy),
-            chart("further, by imposed structure", &|row| row.entropy - row.structured),
-        ],
+        charts: vec![chart],
         findings: findings(&rows, before),
     }
 }

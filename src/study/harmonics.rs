@@ -8,7 +8,7 @@
 //! gain γ, the more of the label is chance. At γ = 1 nearly all of the bit is left, since no energy is closer than 0.15 to θ.
 
 use super::answer::{Answer, Axis, Chart, Column, Series};
-use crate::train::harmonics::{DEGREES, EXAMPLES, INPUTS, label, soft_label, spectrum};
+use crate::train::harmonics::{DEGREES, EXAMPLES, INPUTS, labels, probabilities, spectrum};
 
 /// Gains of the soft labels, from nearly no information to nearly all.
 const GAINS: [f64; 13] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 100.0];
@@ -27,8 +27,7 @@ struct Group {
 pub fn study() -> Answer {
     let mut groups = [Group::default(); INPUTS + 1];
     let mut by_label = [Group::default(); 2];
-    for example in 0..EXAMPLES {
-        let label = label(example);
+    for (example, label) in labels().into_iter().enumerate() {
         for group in [&mut groups[example.count_ones() as usize], &mut by_label[label as usize]] {
             group.examples += 1;
             group.ones += i64::from(label);
@@ -63,15 +62,21 @@ pub fn study() -> Answer {
             },
             Chart {
                 title: "power spectrum".to_owned(),
-                x: Axis::names("degree", (0..DEGREES).map(|degree| degree.to_string()).collect()),
+                x: Axis::linear("degree"),
                 y: Axis::linear("mean weighted power"),
-                series: vec![Series::marks("label 0", by_degree(&by_label[0])), Series::marks("label 1", by_degree(&by_label[1]))],
+                series: vec![
+                    Series::marks("label 0", by_degree(&by_label[0])),
+                    Series::marks("label 1", by_degree(&by_label[1])),
+                ],
             },
             Chart {
                 title: "information in soft labels".to_owned(),
                 x: Axis::log("gain γ"),
                 y: Axis::linear("I(X;Y) in bits"),
-                series: vec![Series::line("soft", information.clone()), Series::line("hard", GAINS.map(|gain| (gain, hard)).to_vec())],
+                series: vec![
+                    Series::line("soft", information.clone()),
+                    Series::line("hard", GAINS.map(|gain| (gain, hard)).to_vec()),
+                ],
             },
         ],
         findings: findings(&groups, &by_label, hard, &information),
@@ -81,8 +86,7 @@ pub fn study() -> Answer {
 /// I(X;Y) = H(Y) − H(Y|X) of soft labels with this gain, in bits, X uniform.
 fn soft_information(gain: f64) -> f64 {
     let (mut ones, mut noise) = (0.0, 0.0);
-    for example in 0..EXAMPLES {
-        let p = soft_label(example, gain);
+    for p in probabilities(gain) {
         ones += p;
         noise += entropy_of(p);
     }
@@ -96,7 +100,8 @@ fn entropy_of(p: f64) -> f64 {
 
 fn findings(groups: &[Group], by_label: &[Group; 2], hard: f64, information: &[(f64, f64)]) -> Vec<String> {
     let undecided = groups.iter().enumerate().filter(|(_, group)| group.ones > 0 && group.ones < group.examples);
-    let undecided: Vec<String> = undecided.map(|(ones, group)| format!("{ones} ones: {} of {}", group.ones, group.examples)).collect();
+    let undecided: Vec<String> =
+        undecided.map(|(ones, group)| format!("{ones} ones: {} of {}", group.ones, group.examples)).collect();
     let mut findings = vec![
         format!("{} of {EXAMPLES} examples have label 1; H(Y) = I(X;Y) = {hard:.4} bits with hard labels.", by_label[1].examples),
         format!("The number of ones decides all labels but those of {}.", undecided.join(", ")),

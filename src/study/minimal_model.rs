@@ -111,9 +111,8 @@ pub fn study(seed: u64, sizes: &Sizes) -> Answer {
 }
 
 fn columns(curves: &[Curve], weights: &[f64]) -> Vec<Column> {
-    let repeated = |value: fn(&Curve) -> String| {
-        curves.iter().flat_map(|curve| vec![value(curve); weights.len()]).collect::<Vec<_>>()
-    };
+    let repeated =
+        |value: fn(&Curve) -> String| curves.iter().flat_map(|curve| vec![value(curve); weights.len()]).collect::<Vec<_>>();
     vec![
         Column::text("activation_fn", repeated(|curve| curve.activation.name().to_owned())),
         Column::number("bias", curves.iter().flat_map(|curve| vec![curve.bias; weights.len()])),
@@ -125,12 +124,7 @@ fn columns(curves: &[Curve], weights: &[f64]) -> Vec<Column> {
 
 fn charts(plain: &[Curve], biased: &[Curve], weights: &[f64]) -> Vec<Chart> {
     let points = |curve: &Curve| weights.iter().copied().zip(curve.entropies.iter().copied()).collect();
-    let chart = |title: String, series| Chart {
-        title,
-        x: Axis::linear("weight"),
-        y: Axis::linear("I(X;T) in bits"),
-        series,
-    };
+    let chart = |title: String, series| Chart { title, x: Axis::linear("weight"), y: Axis::linear("I(X;T) in bits"), series };
     let of = |binning: &str| {
         let curves = plain.iter().filter(|curve| curve.binning == binning);
         curves.map(|curve| Series::line(curve.activation.name(), points(curve))).collect::<Vec<_>>()

@@ -7,17 +7,13 @@
 //! | [`weighted_binning`] | do bins that follow the weights repair what fixed bins break? |
 //! | [`harmonics`] | what is in the harmonics data set: label shares, power spectrum, hard and soft labels? |
 //! | [`entropy_bias`] | how much entropy does an activation alone take away, and how much an imposed structure? |
-//! | [`known_information`] | which estimator is right where the answer is known? |
-//! | [`edge_independent`] | what does EDGE say of independent samples? |
 //!
 //! What may not live here: drawing and writing (`cli`), trainings (`worker`).
 
 pub mod answer;
-pub mod edge_independent;
 pub mod entropy_bias;
 pub mod harmonics;
 mod histogram;
-pub mod known_information;
 pub mod minimal_model;
 pub mod weighted_binning;
 

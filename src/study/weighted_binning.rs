@@ -61,9 +61,8 @@ struct Row {
 pub fn study(seed: u64, sizes: Sizes) -> Answer {
     let rows: Vec<Row> = (0..sizes.rotations as u64).map(|rotation| one(seed, rotation, sizes)).collect();
     let column = |name, value: fn(&Row) -> f64| Column::number(name, rows.iter().map(value));
-    let marks = |name: &str, value: fn(&Row) -> f64| {
-        Series::marks(name, rows.iter().map(|row| (row.least_sum, value(row))).collect())
-    };
+    let marks =
+        |name: &str, value: fn(&Row) -> f64| Series::marks(name, rows.iter().map(|row| (row.least_sum, value(row))).collect());
     let chart = |title: &str, series| Chart {
         title: title.to_owned(),
         x: Axis::linear("least |sum of a row| of the rotation"),
@@ -184,7 +183,7 @@ fn findings(rows: &[Row]) -> Vec<String> {
             spread(part, |row| row.hidden_weighted - row.input),
         ));
     }
-    let failing = |limit: f64| rows.iter().filter(|row| (row.hidden_weighted - row.input).abs() > limit);
+    let failing = |limit: f64| rows.iter().filter(move |row| (row.hidden_weighted - row.input).abs() > limit);
     let greatest = failing(0.15).map(|row| row.least_sum).fold(0.0, f64::max);
     findings.push(format!(
         "Weighted binning is more than 0.15 bits off for {} rotations; the greatest least row sum among them is {greatest:.2}. There, the edges of \

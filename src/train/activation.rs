@@ -17,6 +17,44 @@ pub const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 /// α of SELU.
 pub const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 
+/// The activation of one value in double precision, rounded as the library rounds: what the kernels approximate. Those that are no functions
+/// of one value leave it.
+#[must_use]
+pub fn exact(activation: Activation, z: f64) -> f64 {
+    match activation {
+        Activation::Tanh => libm::tanh(z),
+        Activation::Relu => {
+            if z > 0.0 {
+                z
+            } else {
+                0.0
+            }
+        }
+        Activation::Sigmoid => 1.0 / (1.0 + libm::exp(-z)),
+        Activation::Softsign => z / (1.0 + z.abs()),
+        Activation::Softplus => z.max(0.0) + libm::log1p(libm::exp(-z.abs())),
+        Activation::LeakyRelu => {
+            if z > 0.0 {
+                z
+            } else {
+                LEAK * z
+            }
+        }
+        Activation::HardSigmoid => (0.2 * z + 0.5).clamp(0.0, 1.0),
+        Activation::Selu => SELU_SCALE * if z > 0.0 { z } else { SELU_ALPHA * libm::expm1(z) },
+        Activation::Relu6 => z.clamp(0.0, 6.0),
+        Activation::Elu => {
+            if z > 0.0 {
+                z
+            } else {
+                libm::expm1(z)
+            }
+        }
+        Activation::Step => f64::from(u8::from(z > 0.0)),
+        Activation::Linear | Activation::Prelu | Activation::Maxout => z,
+    }
+}
+
 /// Replaces every z by its activation; those that are no functions of one value leave it.
 pub fn activate(exec: Exec, activation: Activation, z: &mut [Block]) {
     fn map(exec: Exec, function: impl Function, z: &mut [Block]) {

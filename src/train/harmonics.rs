@@ -8,8 +8,10 @@
 pub const INPUTS: usize = 12;
 /// Number of examples: the subsets of the vertices.
 pub const EXAMPLES: usize = 1 << INPUTS;
+/// Number of degrees of the power spectrum.
+pub const DEGREES: usize = 4;
 /// Weights a_l of the Legendre polynomials of degree l = 0..3.
-const AMPLITUDES: [f64; 4] = [2.0, 18.0, 16.0, 9.0];
+const AMPLITUDES: [f64; DEGREES] = [2.0, 18.0, 16.0, 9.0];
 /// Threshold θ on the energy.
 const THRESHOLD: f64 = 209.7;
 /// Steepness γ of the soft labels.
@@ -45,6 +47,18 @@ pub fn labels() -> Vec<u32> {
     (0..EXAMPLES).map(|example| u32::from(energy(&kernel, example) > THRESHOLD)).collect()
 }
 
+/// Power of an example in each degree l = 0..3: a_l Σ_ij x_i x_j P_l(cos γ_ij). Their sum is the energy f.
+#[must_use]
+pub fn spectrum(example: usize) -> [f64; DEGREES] {
+    let mut power = [0.0; DEGREES];
+    for i in (0..INPUTS).filter(|&i| input(example, i) > 0.0) {
+        for j in (0..INPUTS).filter(|&j| input(example, j) > 0.0) {
+            power.iter_mut().zip(legendre(cosine(i, j))).zip(AMPLITUDES).for_each(|((sum, p), a)| *sum += a * p);
+        }
+    }
+    power
+}
+
 /// p(y = 1 | x) = 1/(1 + exp(−γ(f(x) − θ))) of all examples, in their order.
 #[must_use]
 pub fn probabilities(gamma: f64) -> Vec<f64> {
@@ -54,25 +68,25 @@ pub fn probabilities(gamma: f64) -> Vec<f64> {
 
 /// Σ_l a_l P_l(cos γ_ij) for every pair of vertices.
 fn kernel() -> [[f64; INPUTS]; INPUTS] {
-    let neighbour_cosine = 1.0 / 5.0f64.sqrt();
-    std::array::from_fn(|i| {
-        std::array::from_fn(|j| {
-            let cosine = if i == j {
-                1.0
-            } else if ANTIPODE[i] == j {
-                -1.0
-            } else if NEIGHBOURS[i].contains(&j) {
-                neighbour_cosine
-            } else {
-                -neighbour_cosine
-            };
-            AMPLITUDES.iter().zip(legendre(cosine)).map(|(a, p)| a * p).sum()
-        })
-    })
+    std::array::from_fn(|i| std::array::from_fn(|j| AMPLITUDES.iter().zip(legendre(cosine(i, j))).map(|(a, p)| a * p).sum()))
+}
+
+/// Cosine of the angle between two vertices.
+fn cosine(i: usize, j: usize) -> f64 {
+    let neighbour = 1.0 / 5.0f64.sqrt();
+    if i == j {
+        1.0
+    } else if ANTIPODE[i] == j {
+        -1.0
+    } else if NEIGHBOURS[i].contains(&j) {
+        neighbour
+    } else {
+        -neighbour
+    }
 }
 
 /// Legendre polynomials P₀..P₃ at c.
-fn legendre(c: f64) -> [f64; 4] {
+fn legendre(c: f64) -> [f64; DEGREES] {
     [1.0, c, 1.5 * c * c - 0.5, 2.5 * c * c * c - 1.5 * c]
 }
 
