@@ -19,7 +19,9 @@ use thiserror::Error;
 
 pub use csv::write_csv;
 pub use numbers::{Numbers, RowSink};
-pub use read::{AggregateRow, MetricsRow, Rows, read_aggregate, read_metrics};
+pub use read::{
+    AggregateRow, GradientsRow, MeasuresRow, MetricsRow, Rows, read_aggregate, read_gradients, read_measures, read_metrics,
+};
 pub use rows::{RunKey, Statistics, Table, aggregate, gradients, measures, metrics, provenance, runs};
 pub use write::{ClosedTable, TableWriter, publish};
 
