@@ -265,7 +265,14 @@ fn worker_arguments(out: &Path, threads: u32, arguments: &LauncherArguments) -> 
     let mut store = OsString::from("--out=");
     store.push(out);
     let launcher = arguments.launcher.name();
-    vec!["worker".into(), store, format!("--threads={threads}").into(), format!("--launcher={launcher}").into()]
+    let checkpoints = format!("--checkpoint-every={}", arguments.checkpoint_every.as_secs_f64());
+    vec![
+        "worker".into(),
+        store,
+        format!("--threads={threads}").into(),
+        format!("--launcher={launcher}").into(),
+        checkpoints.into(),
+    ]
 }
 
 /// Makes the tables and figures from what is committed.
@@ -348,7 +355,7 @@ impl Observer for Desk<'_> {
                 self.started.remove(&task);
                 self.repeats.iter_mut().for_each(|repeats| repeats.ended(training));
             }
-            News::Progress(_) => {}
+            News::Progress(_) | News::Continued(_) => {}
         }
     }
 

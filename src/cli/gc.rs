@@ -46,11 +46,18 @@ pub fn gc(arguments: &GcArguments, quiet: bool) -> Result<Exit, Failure> {
     // First of all, so that a cohort that cannot be read stops it before anything is removed.
     let wanted = if arguments.trainings { Some(wanted(out)?) } else { None };
     let files = store.tidy(arguments.dry_run);
+    let index = store.index()?;
+    let settled = |id: Id| {
+        let unwanted = wanted.as_ref().is_some_and(|wanted| !wanted.contains(&id));
+        if index.contains(id) { Some("its training is committed") } else { unwanted.then_some("no cohort asks for its training") }
+    };
+    let checkpoints = store.checkpoints().stale(settled, arguments.dry_run);
     let go = if arguments.dry_run { "would be removed" } else { "removed" };
     let bytes = files.iter().map(|(_, bytes)| bytes).sum::<u64>();
     if !quiet {
         files.iter().for_each(|(path, bytes)| eprintln!("{} ({}) {go}", path.display(), size(*bytes)));
         eprintln!("{} unfinished files ({}) {go}", files.len(), size(bytes));
+        checkpoints.iter().for_each(|c| eprintln!("{} ({}) {go}: {}", c.path.display(), size(c.bytes), c.why));
     }
     let swept = sweep_up(&store, arguments.dry_run)?;
     if !quiet {
@@ -61,6 +68,7 @@ pub fn gc(arguments: &GcArguments, quiet: bool) -> Result<Exit, Failure> {
     let mut report = json!({
         "files": files.iter().map(|(path, _)| path).collect::<Vec<_>>(),
         "bytes": bytes,
+        "checkpoints": checkpoints.iter().map(|checkpoint| &checkpoint.path).collect::<Vec<_>>(),
         "sweeps": swept.dirs.iter().map(|(path, ..)| path).collect::<Vec<_>>(),
         "jobs": swept.jobs,
         "dry_run": arguments.dry_run,
