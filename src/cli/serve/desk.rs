@@ -96,7 +96,7 @@ impl Desk {
             ["files", cohort, file] => return Ok(self.file(cohort, &["parquet", "csv", "toml"], file, "")),
             // A report's links lead to the files beside it.
             ["report", cohort, file] if file != REPORT => return Ok(self.file(cohort, &["parquet", "csv"], file, "")),
-            ["report", cohort, "figures", file] | ["files", cohort, "figures", file] => {
+            ["report" | "files", cohort, "figures", file] => {
                 return Ok(self.file(cohort, &["png", "svg", "mp4"], file, "figures"));
             }
             _ => {}
