@@ -3,8 +3,9 @@
 //! Tables are what people read: names, order and types of the columns are a contract. They hold nothing that the records do not.
 //! Bytes depend on the rows alone. Nulls stand where there is no value, NaN nowhere.
 //!
-//! Reading order: `rows` (which columns), `write`, `read`, `csv`.
+//! Reading order: `rows` (which columns), `write`, `read`, `csv`; `columns` (numbers on their way that outgrow the memory).
 
+mod columns;
 mod csv;
 mod read;
 mod rows;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use parquet::errors::ParquetError;
 use thiserror::Error;
 
+pub use columns::Columns;
 pub use csv::write_csv;
 pub use read::{AggregateRow, MetricsRow, Rows, read_aggregate, read_metrics};
 pub use rows::{RunKey, Statistics, Table, aggregate, gradients, measures, metrics, provenance, runs};
