@@ -242,6 +242,7 @@ mod tests {
             training: training.clone().into(),
             estimators: estimators.to_vec(),
             splits: vec![Split::Test, Split::Train],
+            tensorboard: false,
             data_dir: String::new(),
             seed_offset: 0,
         };

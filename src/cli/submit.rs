@@ -257,7 +257,8 @@ impl Draft {
             replace_file(&dir.script(&array.name), script.as_bytes()).map_err(failed)?;
             let name = job_name(dir.id(), &array.name, &loaded.cohort.name);
             dir.note(&Line::Intent { array: place, name: name.clone() }).map_err(failed)?;
-            match scheduler.submit(&site.qsub_words(&name, array.pilots, array.memory), &script) {
+            let submitted = scheduler.submit(&site.qsub_words(&name, array.pilots, array.memory), &script);
+            match submitted.or_else(|error| by_name(scheduler, &name).ok_or(error)) {
                 Ok(job) => {
                     dir.note(&Line::Job { array: place, job }).map_err(failed)?;
                     jobs.push(job);
@@ -289,6 +290,11 @@ impl Draft {
             "fewer": fewer,
         }))
     }
+}
+
+/// A job of which the answer was lost: it may be there all the same.
+fn by_name(scheduler: &mut dyn Scheduler, name: &str) -> Option<u64> {
+    scheduler.tasks().ok()?.into_iter().find(|task| task.name == name).map(|task| task.job)
 }
 
 /// How often a task ran out of memory since it last ended otherwise.

@@ -11,9 +11,11 @@ use super::binning::Width;
 use super::bins::Bins;
 use super::bounds::Noise;
 use super::dcor::Dcor;
+use super::edge::{Edge, Profile};
 use super::ksg::Ksg;
 use super::mixed_ksg::MixedKsg;
 use super::params::{Conflict, Parameter, Parameters, Value};
+use super::weighted::WeightedBinning;
 
 /// An estimator with its parameters, all within their domains. Append new variants at the end: messages number them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +45,10 @@ pub enum EstimatorSpec {
     MixedKsg(MixedKsg),
     /// Distance correlation.
     Dcor(Dcor),
+    /// EDGE: hashing with a bandwidth that follows the data.
+    Edge(Edge),
+    /// Binning with bins of the input that are carried through the network.
+    WeightedBinning(WeightedBinning),
 }
 
 /// A method as users see it.
@@ -58,8 +64,23 @@ pub struct Method {
     pub range: Option<&'static str>,
     /// Whether cohorts may ask for it: it measures layers.
     pub cohorts: bool,
-    /// Whether `infoplane estimate` offers it.
-    pub files: bool,
+    /// What it takes of a file.
+    pub files: Takes,
+}
+
+/// What a method takes of a file, in `infoplane estimate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// It is not for files.
+    Nothing,
+    /// x as a layer, y as its classes: I(T;Y) with y, I(X;T) without.
+    Layer,
+    /// Two measured sides.
+    Sides,
+    /// Two measured sides; where y can be read as classes, it is.
+    SidesOrClasses,
+    /// x measured, y classes.
+    SideAndClasses,
 }
 
 /// All methods, in the order of the documentation.
@@ -70,7 +91,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Binning { bin_width: EstimatorSpec::DEFAULT_BIN_WIDTH },
         range: Some("bin_width"),
         cohorts: true,
-        files: true,
+        files: Takes::Layer,
     },
     Method {
         name: "upper",
@@ -78,7 +99,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Upper { noise_variance: EstimatorSpec::DEFAULT_NOISE_VARIANCE },
         range: Some("noise_variance"),
         cohorts: true,
-        files: true,
+        files: Takes::Layer,
     },
     Method {
         name: "lower",
@@ -86,7 +107,23 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Lower { noise_variance: EstimatorSpec::DEFAULT_NOISE_VARIANCE },
         range: Some("noise_variance"),
         cohorts: true,
-        files: true,
+        files: Takes::Layer,
+    },
+    Method {
+        name: "edge",
+        meaning: "EDGE: randomised hashing into buckets that follow the data (Noshad, Zeng & Hero)",
+        default: EstimatorSpec::Edge(Edge { profile: Profile::DeepBottleneck, seed: 0, bound: None }),
+        range: None,
+        cohorts: true,
+        files: Takes::SidesOrClasses,
+    },
+    Method {
+        name: "weighted_binning",
+        meaning: "binning with bins of the input, carried through the network",
+        default: EstimatorSpec::WeightedBinning(WeightedBinning { edges: 50 }),
+        range: None,
+        cohorts: true,
+        files: Takes::Nothing,
     },
     Method {
         name: "ksg1",
@@ -94,7 +131,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Ksg1(Ksg { k: 3, standardise: false, noise: None }),
         range: None,
         cohorts: true,
-        files: false,
+        files: Takes::Sides,
     },
     Method {
         name: "ksg2",
@@ -102,7 +139,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Ksg2(Ksg { k: 3, standardise: false, noise: None }),
         range: None,
         cohorts: true,
-        files: false,
+        files: Takes::Sides,
     },
     Method {
         name: "mixed_ksg",
@@ -110,7 +147,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::MixedKsg(MixedKsg { k: 5 }),
         range: None,
         cohorts: true,
-        files: false,
+        files: Takes::Sides,
     },
     Method {
         name: "dcor",
@@ -118,7 +155,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Dcor(Dcor { unbiased: false }),
         range: None,
         cohorts: false,
-        files: false,
+        files: Takes::Sides,
     },
 ];
 
@@ -144,6 +181,8 @@ impl EstimatorSpec {
                 visitor.visit(Noise { noise_variance }, |p| Self::Lower { noise_variance: p.noise_variance })
             }
             Self::Bins(parameters) => visitor.visit(parameters, Self::Bins),
+            Self::Edge(parameters) => visitor.visit(parameters, Self::Edge),
+            Self::WeightedBinning(parameters) => visitor.visit(parameters, Self::WeightedBinning),
             Self::Ksg1(parameters) => visitor.visit(parameters, Self::Ksg1),
             Self::Ksg2(parameters) => visitor.visit(parameters, Self::Ksg2),
             Self::MixedKsg(parameters) => visitor.visit(parameters, Self::MixedKsg),
@@ -158,6 +197,8 @@ impl EstimatorSpec {
             Self::Binning { .. } | Self::Bins(_) => "binning",
             Self::Upper { .. } => "upper",
             Self::Lower { .. } => "lower",
+            Self::Edge(_) => "edge",
+            Self::WeightedBinning(_) => "weighted_binning",
             Self::Ksg1(_) => "ksg1",
             Self::Ksg2(_) => "ksg2",
             Self::MixedKsg(_) => "mixed_ksg",
@@ -170,6 +211,7 @@ impl EstimatorSpec {
     pub const fn version(&self) -> u32 {
         match self {
             Self::Binning { .. } | Self::Upper { .. } | Self::Lower { .. } | Self::Bins(_) => 1,
+            Self::Edge(_) | Self::WeightedBinning(_) => 1,
             Self::Ksg1(_) | Self::Ksg2(_) | Self::MixedKsg(_) | Self::Dcor(_) => 1,
         }
     }
@@ -195,7 +237,7 @@ impl EstimatorSpec {
     /// Names of the methods for files.
     #[must_use]
     pub fn file_names() -> Vec<&'static str> {
-        METHODS.iter().filter(|method| method.files).map(|method| method.name).collect()
+        METHODS.iter().filter(|method| method.files != Takes::Nothing).map(|method| method.name).collect()
     }
 
     /// The parameters that this method takes, in the order of the documentation.
