@@ -75,7 +75,7 @@ impl Kde {
         let values = super::ksg::layer_values(sample);
         let scaled = self.scaled(values.view());
         let classes = sample.classes();
-        let i_ty = if scaled.ncols() == 0 {
+        let i_ty = if scaled.ncols() == 0 || classes.count() == 1 {
             0.0
         } else if self.kernel == Kernel::Gaussian && !self.leave_one_out {
             let single = scaled.t().mapv(|v| v as f32).as_standard_layout().into_owned();
@@ -92,8 +92,11 @@ impl Kde {
     pub(super) fn estimate(&self, sample: &Pair<'_>, params: String, exec: Exec) -> Result<Estimate, EstimateError> {
         let Side::Classes(classes) = sample.y() else { return Err(EstimateError::NotOfPairs { estimator: "kde" }) };
         let scaled = self.scaled(sample.x());
-        let bits =
-            if scaled.ncols() == 0 { 0.0 } else { self.bits(self.sums(&scaled, classes, exec).into_iter().enumerate(), classes) };
+        let bits = if scaled.ncols() == 0 || classes.count() == 1 {
+            0.0
+        } else {
+            self.bits(self.sums(&scaled, classes, exec).into_iter().enumerate(), classes)
+        };
         let mut estimate = Estimate::new(bits, Unit::Bits, sample, params);
         let most = classes.entropy();
         if classes.count() > 1 && bits >= 0.99 * most {

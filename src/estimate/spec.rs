@@ -167,7 +167,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Kde(Kde { kernel: Kernel::Gaussian, bandwidth: None, leave_one_out: false }),
         range: None,
         cohorts: true,
-        files: Takes::Sides,
+        files: Takes::SideAndClasses,
     },
     Method {
         name: "dcor",
