@@ -30,6 +30,7 @@ pub mod bounds;
 pub mod bspline;
 pub mod dcor;
 mod error;
+pub mod kde;
 pub mod ksg;
 pub mod mixed_ksg;
 mod neighbours;
@@ -111,6 +112,7 @@ impl Estimator for EstimatorSpec {
             Self::Ksg1(ksg) => ksg.information(ksg::Algorithm::First, sample, exec, scratch),
             Self::Ksg2(ksg) => ksg.information(ksg::Algorithm::Second, sample, exec, scratch),
             Self::MixedKsg(ksg) => ksg.information(sample, exec, scratch),
+            Self::Kde(kde) => kde.information(sample, exec, scratch),
             Self::Dcor(_) | Self::Svcca(_) | Self::Bspline(_) | Self::Adaptive(_) => {
                 Err(EstimateError::NotOfLayers { estimator: self.name() })
             }
@@ -128,6 +130,7 @@ impl PairEstimator for EstimatorSpec {
             Self::Ksg2(ksg) => ksg.estimate(ksg::Algorithm::Second, sample, self.params(), exec, scratch),
             Self::MixedKsg(ksg) => ksg.estimate(sample, self.params(), exec, scratch),
             Self::Dcor(dcor) => dcor.estimate(sample, self.params(), exec),
+            Self::Kde(kde) => kde.estimate(sample, self.params(), exec),
             Self::Svcca(svcca) => Ok(svcca.estimate(sample, self.params(), exec)),
             Self::Bspline(bspline) => bspline.estimate(sample, self.params()),
             Self::Adaptive(adaptive) => adaptive.estimate(sample, self.params()),

@@ -13,6 +13,7 @@ use super::bins::Bins;
 use super::bounds::Noise;
 use super::bspline::Bspline;
 use super::dcor::Dcor;
+use super::kde::{Kde, Kernel};
 use super::ksg::Ksg;
 use super::mixed_ksg::MixedKsg;
 use super::params::{Conflict, Parameter, Parameters, Value};
@@ -52,6 +53,8 @@ pub enum EstimatorSpec {
     Bspline(Bspline),
     /// Darbellay & Vajda's adaptive partitioning.
     Adaptive(Adaptive),
+    /// Kernel density estimation.
+    Kde(Kde),
 }
 
 /// A method as users see it.
@@ -122,6 +125,14 @@ pub const METHODS: &[Method] = &[
         files: false,
     },
     Method {
+        name: "kde",
+        meaning: "kernel density estimation with classes: I(T;Y)",
+        default: EstimatorSpec::Kde(Kde { kernel: Kernel::Gaussian, bandwidth: None, leave_one_out: false }),
+        range: None,
+        cohorts: true,
+        files: false,
+    },
+    Method {
         name: "dcor",
         meaning: "distance correlation",
         default: EstimatorSpec::Dcor(Dcor { unbiased: false }),
@@ -180,6 +191,7 @@ impl EstimatorSpec {
             Self::Ksg1(parameters) => visitor.visit(parameters, Self::Ksg1),
             Self::Ksg2(parameters) => visitor.visit(parameters, Self::Ksg2),
             Self::MixedKsg(parameters) => visitor.visit(parameters, Self::MixedKsg),
+            Self::Kde(parameters) => visitor.visit(parameters, Self::Kde),
             Self::Dcor(parameters) => visitor.visit(parameters, Self::Dcor),
             Self::Svcca(parameters) => visitor.visit(parameters, Self::Svcca),
             Self::Bspline(parameters) => visitor.visit(parameters, Self::Bspline),
@@ -197,6 +209,7 @@ impl EstimatorSpec {
             Self::Ksg1(_) => "ksg1",
             Self::Ksg2(_) => "ksg2",
             Self::MixedKsg(_) => "mixed_ksg",
+            Self::Kde(_) => "kde",
             Self::Dcor(_) => "dcor",
             Self::Svcca(_) => "svcca",
             Self::Bspline(_) => "bspline",
@@ -209,7 +222,7 @@ impl EstimatorSpec {
     pub const fn version(&self) -> u32 {
         match self {
             Self::Binning { .. } | Self::Upper { .. } | Self::Lower { .. } | Self::Bins(_) => 1,
-            Self::Ksg1(_) | Self::Ksg2(_) | Self::MixedKsg(_) => 1,
+            Self::Ksg1(_) | Self::Ksg2(_) | Self::MixedKsg(_) | Self::Kde(_) => 1,
             Self::Dcor(_) | Self::Svcca(_) | Self::Bspline(_) | Self::Adaptive(_) => 1,
         }
     }
