@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use infoplane::estimate::{Classes, Estimator, EstimatorSpec, Sample, Scratch};
+use infoplane::estimate::{Classes, Estimator, EstimatorSpec, Sample, Scratch, Values};
 use infoplane::math::exec::Exec;
 use infoplane::math::rng::{Purpose, Stream};
 use infoplane::math::simd::{Block, Isa, Kernel, LANES, Simd};
@@ -86,6 +86,34 @@ fn operations_per_pair(units: usize) -> f64 {
     3.0 * units as f64 + 1.0 + 2.0 * 7.0 + 1.0 + 1.0 + 2.0
 }
 
+/// EDGE, both informations, beside inputs of 12 units; and the bounds of double precision: ns a row and a pair.
+fn others() {
+    for (units, examples) in [(10, 4096), (10, 20_000)] {
+        let (values, classes) = layer(units, examples);
+        let inputs = layer(12, examples).0.mapv(|v| if v > 0.0 { 1.0 } else { 0.0 });
+        let sample = Sample::new(values.view(), &classes).and_then(|s| s.with_inputs(inputs.view())).expect("finite activations");
+        let edge = EstimatorSpec::by_name("edge").expect("edge");
+        let seconds = least(|| {
+            black_box(edge.information(black_box(&sample), Exec::serial(), &mut Scratch::default()).expect("an estimate"));
+        });
+        println!(
+            "{:9} edge     {units:>5} {examples:>8} {:>10.3} {:>8.2}/row",
+            "best",
+            seconds * 1e3,
+            seconds * 1e9 / examples as f64
+        );
+    }
+    let (values, classes) = layer(10, 4096);
+    let wide = values.mapv(f64::from);
+    let upper = EstimatorSpec::by_name("upper").expect("upper");
+    let seconds = least(|| {
+        let double = Values::Double(wide.view());
+        black_box(upper.of_layer(double, &classes, Exec::serial(), &mut Scratch::default()).expect("an estimate"));
+    });
+    let pairs = 4096.0 * 4096.0 / 2.0;
+    println!("{:9} upper64  {:>5} {:>8} {:>10.3} {:>7.3}/pair", "best", 10, 4096, seconds * 1e3, seconds * 1e9 / pairs);
+}
+
 /// One line for each instruction set, shape and estimator. Where the processor adds and subtracts beside its multiply-adds, a share
 /// of their peak can exceed 100 %.
 fn roofline() {
@@ -122,6 +150,7 @@ fn roofline() {
 
 fn estimators(criterion: &mut Criterion) {
     roofline();
+    others();
     let (values, classes) = layer(10, 4096);
     let sample = Sample::new(values.view(), &classes).expect("finite activations");
     for spec in SPECS {

@@ -6,7 +6,7 @@
 //! ```text
 //! cohort.toml ─ cohort (parse, check) ─ grid (experiments, runs) ─ plan (tasks = grid − store)
 //!       ─ launch (local) ─ worker: train → record → estimate ─ store (records, committed atomically; tables)
-//!       ─ aggregate (mean, median, sd, sem, CI over runs) ─ plot
+//!       ─ aggregate (mean, median, sd, sem, CI over runs) ─ plot / report
 //! ```
 //!
 //! | room | holds | may import |
@@ -23,6 +23,7 @@
 //! | [`aggregate`] | statistics over runs, tables of a cohort | `store`, `grid`, `cohort`, `train`, `estimate` |
 //! | [`query`] | what is known of runs; finding, comparing, carrying over | `store`, `grid`, `cohort`, `aggregate`, `train`, `estimate` |
 //! | [`plot`] | figures from numbers | nothing of ours |
+//! | [`report`] | HTML pages from numbers | nothing of ours |
 //! | [`cli`] | one file per subcommand | everything |
 //!
 //! `math`, `train`, `estimate`, `grid` do no I/O, read no clock and no environment. A test (`tests/architecture.rs`) holds these rules.
@@ -37,6 +38,7 @@ pub mod launch;
 pub mod math;
 pub mod plot;
 pub mod query;
+pub mod report;
 pub mod store;
 pub mod train;
 pub mod worker;

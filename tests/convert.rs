@@ -15,7 +15,7 @@ fn lab() -> Lab {
     let lab = Lab::new();
     fs::create_dir_all(lab.path("configs/cohort_7")).expect("a directory");
     let old = |activation: &str, callbacks: &str| OLD.replace("ACTIVATION", activation).replace("CALLBACKS", callbacks);
-    lab.write("configs/basic.json", &old("tanh", r#"["callbacks.early_stopping_manual"]"#));
+    lab.write("configs/basic.json", &old("tanh", r#"["callbacks.earlystopping_manual", "callbacks.mine"]"#));
     lab.write("configs/cohort_7/tanh.json", &old("tanh", "[]"));
     lab.write("configs/cohort_7/relu.json", &old("relu", "[]"));
     lab
@@ -25,9 +25,9 @@ fn lab() -> Lab {
 fn a_tree_becomes_cohorts_that_plan() {
     let lab = lab();
     let said = lab.call(&["convert", "configs", "--to", "sweeps"]).expect(0).stderr;
-    assert!(said.contains("callbacks.early_stopping_manual") && said.contains("NOT AS BEFORE"), "{said}");
+    assert!(said.contains("callbacks.mine") && !said.contains("earlystopping") && said.contains("NOT AS BEFORE"), "{said}");
     let basic = fs::read_to_string(lab.path("sweeps/basic.toml")).expect("a cohort");
-    assert!(basic.contains("# ") && basic.contains("callbacks.early_stopping_manual"), "{basic}");
+    assert!(basic.contains("# ") && basic.contains("callbacks.mine") && basic.contains("early_stopping = true"), "{basic}");
     let plans: Value = serde_json::from_str(&lab.call(&["plan", "sweeps", "--json"]).expect(0).stdout).expect("JSON");
     let of = |n: usize, key: &str| plans[n][key].clone();
     assert_eq!((of(0, "cohort"), of(0, "experiments"), of(0, "runs")), ("basic".into(), 1.into(), 2.into()));

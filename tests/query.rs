@@ -241,7 +241,7 @@ fn find_show_and_diff_know_runs_by_settings_names_and_ids() {
     );
     let measures = card["measures"].as_array().expect("a list");
     assert!(measures.len() == 6 && measures.iter().all(|m| m["split"] == "full" && m["i_xt"].is_number()));
-    assert!(card["figures"][0].as_str().is_some_and(|figure| figure.ends_with("infoplane_full.png")));
+    assert!(card["figures"][1].as_str().is_some_and(|figure| figure.ends_with("infoplane_full.png")));
     assert_eq!(json(&lab.call(&["show", &id, "--json"]).expect(0)).as_array().map(Vec::len), Some(2));
     let text = lab.call(&["show", FAILED]).expect(0).stdout;
     assert!(text.contains("metrics: the training is not committed") && text.contains("1e30"), "{text}");

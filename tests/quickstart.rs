@@ -214,11 +214,11 @@ fn the_smallest_cohorts_work() {
     let base = "name = \"small\"\n[experiment]\n";
     // Settings, then rows of runs, measures, metrics, gradients, aggregate; then figures.
     for (settings, counts, figures) in [
-        ("epochs = 3\narchitecture = [3]\nestimators = []", [1, 0, 6, 12, 0], 0),
+        ("epochs = 3\narchitecture = [3]\nestimators = []", [1, 0, 6, 12, 0], 1),
         ("epochs = 0\narchitecture = [3]", [1, 0, 0, 0, 0], 0),
-        ("epochs = 0\narchitecture = [3]\nrecord_initial = true", [1, 4, 2, 4, 4], 2),
-        ("epochs = 3\narchitecture = []", [1, 6, 6, 6, 6], 2),
-        ("epochs = 3\narchitecture = [3]\ncalculate_mi_for = \"full\"", [1, 6, 6, 12, 6], 1),
+        ("epochs = 0\narchitecture = [3]\nrecord_initial = true", [1, 4, 2, 4, 4], 3),
+        ("epochs = 3\narchitecture = []", [1, 6, 6, 6, 6], 3),
+        ("epochs = 3\narchitecture = [3]\ncalculate_mi_for = \"full\"", [1, 6, 6, 12, 6], 2),
     ] {
         let lab = lab_after(&format!("{base}{settings}\n"));
         let found = row_counts(&lab);

@@ -11,6 +11,9 @@ sweep=@SWEEP@
 program=@PROGRAM@
 array=@ARRAY@
 
+# A sweep that is gone has ended, or was cancelled, while this waited.
+[ ! -d "$store/.infoplane" ] || [ -d "$store/.infoplane/sweeps/$sweep" ] || exit 0
+
 # One log for each pilot, next to the sweep. The program keeps it short.
 log=$store/.infoplane/sweeps/$sweep/logs/$array-${SGE_TASK_ID:-1}.log
 [ "${SGE_TASK_ID:-1}" != undefined ] || log=$store/.infoplane/sweeps/$sweep/logs/$array-1.log

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use rayon::prelude::*;
 use serde_json::Value;
 
 use super::conducted::Conducted;
@@ -17,7 +18,7 @@ use super::others::Others;
 use super::print::print_reports;
 use super::progress::Progress;
 use super::repeats::Repeats;
-use super::{figures, submit, summary};
+use super::{figures, report, submit, summary, tensorboard};
 use crate::aggregate::{Summary, materialise};
 use crate::grid::plan::{Task, plan};
 use crate::launch::drive::{News, Observer, Turn, Wish, drive};
@@ -86,6 +87,17 @@ pub fn conduct_all(
                 break;
             }
             other => exit = other,
+        }
+    }
+    if cohorts.len() > 1 && exit != Exit::Interrupted {
+        let store = Store::open(out)?;
+        let index = store.index()?;
+        for loaded in cohorts {
+            report::write(loaded, &index, &store)?;
+        }
+        let overview = report::overview(cohorts, &index, &store)?;
+        if !voice.quiet {
+            eprintln!("overview {}", overview.display());
         }
     }
     if voice.json {
@@ -193,8 +205,9 @@ impl Batch {
     /// What of `missing` is to be taken up.
     pub fn select(missing: &[Task], index: &Index, select: Select) -> Result<Self, Failure> {
         let mut batch = Self { tasks: vec![], attempts: vec![] };
-        for task in missing {
-            let last = index.attempts(task.training)?.last().map(|a| (a.number, a.status));
+        let attempts = index.last_attempts(missing.par_iter().map(|task| task.training))?;
+        for (task, last) in missing.iter().zip(attempts) {
+            let last = last.map(|a| (a.number, a.status));
             if select.takes(last.map(|(_, status)| status)) {
                 batch.tasks.push(task.clone());
                 batch.attempts.push(last.map_or(0, |(number, _)| number));
@@ -259,7 +272,14 @@ fn worker_arguments(out: &Path, threads: u32, arguments: &LauncherArguments) -> 
     let mut store = OsString::from("--out=");
     store.push(out);
     let launcher = arguments.launcher.name();
-    vec!["worker".into(), store, format!("--threads={threads}").into(), format!("--launcher={launcher}").into()]
+    let checkpoints = format!("--checkpoint-every={}", arguments.checkpoint_every.as_secs_f64());
+    vec![
+        "worker".into(),
+        store,
+        format!("--threads={threads}").into(),
+        format!("--launcher={launcher}").into(),
+        checkpoints.into(),
+    ]
 }
 
 /// Makes the tables and figures from what is committed.
@@ -269,7 +289,8 @@ pub fn tables_and_figures(loaded: &Loaded, index: &Index, dir: &Path) -> Result<
     // CSV that somebody asked for stays in step.
     let with_csv = summary.tables.iter().filter(|table| table.with_extension("csv").is_file()).cloned();
     write_csv(&OsDisk, &with_csv.collect::<Vec<_>>())?;
-    let figures = figures::draw(&loaded.cohort.name, dir, figures::Format::Png)?;
+    let figures = figures::draw(&loaded.cohort.name, dir)?;
+    tensorboard::write(loaded, index, dir, tensorboard::REPEATS, |experiment| experiment.settings.tensorboard)?;
     let state = dir.join(STATE);
     let status = status(loaded.study(), index, &[])?;
     let text = summary::remember(&summary, &figures, &loaded.text, &status, index);
@@ -341,7 +362,7 @@ impl Observer for Desk<'_> {
                 self.started.remove(&task);
                 self.repeats.iter_mut().for_each(|repeats| repeats.ended(training));
             }
-            News::Progress(_) => {}
+            News::Progress(_) | News::Continued(_) => {}
         }
     }
 

@@ -16,7 +16,8 @@ pub enum Exit {
     Done = 0,
     /// A defect or an accident of the program itself.
     Internal = 1,
-    // 2, wrong usage, is clap's.
+    /// Wrong usage; most of it is told by the parser of arguments.
+    Usage = 2,
     /// An invalid cohort, configuration or input file; nothing ran.
     Invalid = 3,
     /// Finished, but some runs failed.

@@ -7,13 +7,14 @@ use serde_json::json;
 
 use super::compact::{json_of, name_damage, size};
 use super::exit::{Exit, Failure};
+use super::gc_sweeps::sweep_up;
 use super::print::print;
 use super::{StoreArguments, load};
 use crate::grid::ids::Id;
 use crate::store::Store;
 use crate::store::compact::{Extent, Request};
 
-/// Remove what killed processes left and, with --trainings, what no cohort asks for
+/// Remove what killed processes and ended sweeps left and, with --trainings, what no cohort asks for
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   infoplane gc --dry-run
@@ -21,7 +22,10 @@ use crate::store::compact::{Extent, Request};
   infoplane gc --trainings
 
 A training is asked for if it belongs to a cohort whose directory is in the store, in the version of its file that ran last. Without \
---trainings no record goes.")]
+--trainings no record goes.
+
+Of what was submitted to a cluster and has ended, or whose jobs are gone, the task files and logs go, and jobs that still wait for it are \
+deleted.")]
 pub struct GcArguments {
     #[command(flatten)]
     store: StoreArguments,
@@ -42,15 +46,31 @@ pub fn gc(arguments: &GcArguments, quiet: bool) -> Result<Exit, Failure> {
     // First of all, so that a cohort that cannot be read stops it before anything is removed.
     let wanted = if arguments.trainings { Some(wanted(out)?) } else { None };
     let files = store.tidy(arguments.dry_run);
+    let index = store.index()?;
+    let settled = |id: Id| {
+        let unwanted = wanted.as_ref().is_some_and(|wanted| !wanted.contains(&id));
+        if index.contains(id) { Some("its training is committed") } else { unwanted.then_some("no cohort asks for its training") }
+    };
+    let checkpoints = store.checkpoints().stale(settled, arguments.dry_run);
     let go = if arguments.dry_run { "would be removed" } else { "removed" };
     let bytes = files.iter().map(|(_, bytes)| bytes).sum::<u64>();
     if !quiet {
         files.iter().for_each(|(path, bytes)| eprintln!("{} ({}) {go}", path.display(), size(*bytes)));
         eprintln!("{} unfinished files ({}) {go}", files.len(), size(bytes));
+        checkpoints.iter().for_each(|c| eprintln!("{} ({}) {go}: {}", c.path.display(), size(c.bytes), c.why));
+    }
+    let swept = sweep_up(&store, arguments.dry_run)?;
+    if !quiet {
+        swept.dirs.iter().for_each(|(path, bytes, why)| eprintln!("{} ({}) {go}: {why}", path.display(), size(*bytes)));
+        swept.jobs.iter().for_each(|job| eprintln!("job {job} of a sweep that has ended {go}"));
+        swept.notes.iter().for_each(|note| eprintln!("note: {note}"));
     }
     let mut report = json!({
         "files": files.iter().map(|(path, _)| path).collect::<Vec<_>>(),
         "bytes": bytes,
+        "checkpoints": checkpoints.iter().map(|checkpoint| &checkpoint.path).collect::<Vec<_>>(),
+        "sweeps": swept.dirs.iter().map(|(path, ..)| path).collect::<Vec<_>>(),
+        "jobs": swept.jobs,
         "dry_run": arguments.dry_run,
     });
     if let Some(wanted) = wanted {

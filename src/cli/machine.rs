@@ -1,5 +1,7 @@
 //! What this machine offers and how the work is spread over it: instruction set, worker processes, threads.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 
 use super::exit::{Exit, Failure};
@@ -37,9 +39,19 @@ pub struct LauncherArguments {
     /// Threads of each worker [default: the cohort's, or the cores shared out]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub threads: Option<u32>,
+    /// Seconds between two checkpoints of a training
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub checkpoint_every: Duration,
     /// Stay until the work that was given to Grid Engine has ended
     #[arg(long)]
     pub wait: bool,
+}
+
+/// A time in seconds, fractions allowed.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let expected = || "expected seconds, a number from 0 to 1e9".to_owned();
+    let number = text.parse::<f64>().ok().filter(|seconds| (0.0..=1e9).contains(seconds)).ok_or_else(expected)?;
+    Duration::try_from_secs_f64(number).map_err(|_| expected())
 }
 
 /// Work per training step, in multiply-adds, from which a task is worth several threads.

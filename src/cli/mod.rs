@@ -10,6 +10,7 @@ mod conduct;
 mod conducted;
 mod convert;
 mod cost;
+mod data;
 mod datasets;
 mod diff;
 mod estimate;
@@ -19,6 +20,7 @@ mod export;
 mod figures;
 mod find;
 mod gc;
+mod gc_sweeps;
 mod import;
 mod interrupt;
 mod load;
@@ -33,17 +35,21 @@ mod plot;
 mod print;
 mod progress;
 mod repeats;
+mod report;
 mod repro;
 mod resume;
 mod run;
 mod sample_file;
 mod schema;
+mod serve;
 mod show;
 mod site;
 mod status;
 mod studies;
 mod submit;
 mod summary;
+mod sweeps;
+mod tensorboard;
 mod warning;
 mod worker;
 
@@ -88,8 +94,12 @@ enum Command {
     Import(import::ImportArguments),
     Aggregate(aggregate::AggregateArguments),
     Plot(plot::PlotArguments),
+    Report(report::ReportArguments),
+    Serve(serve::ServeArguments),
     Estimate(estimate::EstimateArguments),
 
+    Data(data::DataArguments),
+    Tensorboard(tensorboard::TensorBoardArguments),
     Schema(schema::SchemaArguments),
     Convert(convert::ConvertArguments),
     Compact(compact::CompactArguments),
@@ -166,8 +176,12 @@ pub fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Import(a) => import::import(&a, quiet),
         Command::Aggregate(a) => aggregate::aggregate(&a, quiet),
         Command::Plot(a) => plot::plot(&a, quiet),
+        Command::Report(a) => report::report(&a, quiet),
+        Command::Serve(a) => serve::serve(&a, quiet),
         Command::Estimate(a) => estimate::estimate(&a, quiet),
 
+        Command::Data(a) => data::data(&a, quiet),
+        Command::Tensorboard(a) => tensorboard::tensorboard(&a, quiet),
         Command::Schema(a) => schema::schema(&a),
         Command::Convert(a) => convert::convert(&a, quiet),
         Command::Compact(a) => compact::compact(&a, quiet),

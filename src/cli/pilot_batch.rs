@@ -320,6 +320,7 @@ impl Observer for Desk<'_> {
                 // A note about a loss; if it cannot be kept, `flush` at the end says why.
                 let _ = self.job.note(self.writer, training, attempt, class, reason);
             }
+            News::Continued(epoch) => eprintln!("  training {training}: continued from epoch {epoch}"),
             News::Progress(_) => {}
         }
     }

@@ -68,6 +68,7 @@ impl Progress {
     pub fn news(&mut self, task: usize, news: &News<'_>) {
         match news {
             News::Started { .. } => self.set(task, 0.0),
+            News::Continued(epoch) => self.say(&format!("task {}: continued from epoch {epoch}", task + 1)),
             News::Progress(share) => self.set(task, f64::from(*share).clamp(0.0, 1.0)),
             News::Done => {
                 self.set(task, 1.0);

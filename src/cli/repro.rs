@@ -23,6 +23,7 @@ use crate::query::study::resolve;
 use crate::store::records::{Attempt, AttemptStatus, Record};
 use crate::store::{Index, StoreError};
 use crate::train::network::Network;
+use crate::worker::control::Undisturbed;
 use crate::worker::data::Library;
 use crate::worker::execute::{Executor, Keep, TaskError};
 use crate::worker::serve::chain;
@@ -88,6 +89,10 @@ impl Keep for Memory {
         self.0.borrow_mut().push(record.clone());
         Ok(())
     }
+
+    fn settle(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<Exit, Failure> {
@@ -106,8 +111,9 @@ pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<Exit, Failure> {
     }
     let exec = Exec { isa: machine::isa()?, parallel: rayon::current_num_threads() > 1 };
     let (start, memory) = (Instant::now(), Memory::default());
-    let mut executor = Executor { exec, store: &open.store, index: None, writer: &memory, data: Library::default() };
-    let computed = executor.execute(&task, &mut |_| ());
+    let mut executor =
+        Executor { exec, store: &open.store, index: None, writer: &memory, checkpoints: None, data: Library::default() };
+    let computed = executor.execute(&task, &mut Undisturbed);
     let seconds = start.elapsed().as_secs_f64();
     let mut comparison = Comparison::default();
     match &computed {

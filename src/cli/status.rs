@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use serde_json::Value;
 
 use super::StoreArguments;
 use super::columns::aligned;
@@ -18,6 +19,7 @@ use super::interrupt::Interrupt;
 use super::print::print;
 use super::progress::duration;
 use super::studies::Open;
+use super::sweeps::{self, Found};
 use super::{load, summary};
 use crate::launch::drive::Wish;
 use crate::query::running::{self, Notice};
@@ -155,16 +157,23 @@ fn show_again(text: &str, last: &str) -> Result<(), Failure> {
 }
 
 fn shown(arguments: &StatusArguments, statuses: &[CohortStatus], one_line: bool) -> Result<String, Failure> {
-    if !arguments.json {
-        return Ok(statuses.iter().map(text).collect::<Vec<_>>().join("\n"));
+    let internal = |e: serde_json::Error| Failure::from_error(Exit::Internal, &e);
+    let (mut words, mut values) = (Vec::new(), Vec::new());
+    for status in statuses {
+        let under_way = sweeps::look(&arguments.store.out, &status.cohort, &status.coordinators);
+        words.push(text(status) + &under_way.iter().map(Found::text).collect::<String>());
+        let mut value = serde_json::to_value(status).map_err(internal)?;
+        if !under_way.is_empty() {
+            value["sweeps"] = under_way.iter().map(Found::json).collect();
+        }
+        values.push(value);
     }
-    let json = match (statuses, one_line) {
-        ([one], false) => serde_json::to_string_pretty(one),
-        ([one], true) => serde_json::to_string(one),
-        (several, false) => serde_json::to_string_pretty(several),
-        (several, true) => serde_json::to_string(several),
-    };
-    Ok(json.map_err(|e| Failure::from_error(Exit::Internal, &e))? + "\n")
+    if !arguments.json {
+        return Ok(words.join("\n"));
+    }
+    let all = if values.len() == 1 { values.remove(0) } else { Value::Array(values) };
+    let json = if one_line { serde_json::to_string(&all) } else { serde_json::to_string_pretty(&all) };
+    Ok(json.map_err(internal)? + "\n")
 }
 
 /// Counts by name, in the order of summaries.

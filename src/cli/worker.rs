@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use clap::Args;
 use rayon::ThreadPoolBuilder;
@@ -28,6 +29,9 @@ pub struct WorkerArguments {
     /// Name of the launcher
     #[arg(long, default_value = "local")]
     launcher: String,
+    /// Seconds between two checkpoints of a training
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = machine::seconds)]
+    checkpoint_every: Duration,
     /// Work on this sweep as a pilot: take batches of it until nothing is left
     #[arg(long, value_name = "SWEEP")]
     pilot: Option<String>,
@@ -45,7 +49,7 @@ pub fn worker(arguments: &WorkerArguments) -> Result<Exit, Failure> {
     let pool = ThreadPoolBuilder::new().num_threads(arguments.threads).build_global();
     pool.map_err(|e| Failure::from_error(Exit::Internal, &e))?;
     let exec = Exec { isa: machine::isa()?, parallel: arguments.threads > 1 };
-    let identity = Identity { exec, launcher: &arguments.launcher };
+    let identity = Identity { exec, launcher: &arguments.launcher, checkpoint_every: arguments.checkpoint_every };
     // Without a buffer in between: every message is one write.
     let output = io::stdout().as_fd().try_clone_to_owned().map_err(|e| Failure::from_error(Exit::Internal, &e))?;
     serve(&arguments.store.out, &identity, io::stdin(), File::from(output))?;

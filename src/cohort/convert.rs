@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use super::callbacks::{self, Callback};
 use super::definitions::{DEFINITIONS, find};
 use super::flatten::quoted;
 use super::parse;
@@ -82,9 +83,27 @@ struct Translated {
     notes: Vec<String>,
 }
 
+impl Translated {
+    fn callback(&mut self, callback: &Value) {
+        match callbacks::translate(callback) {
+            Callback::Setting(key, value) if parse("", &format!("name = 'n'\n[experiment]\n{key} = {value}\n")).is_ok() => {
+                self.settings.insert(key, value);
+            }
+            Callback::Always => {}
+            Callback::Setting(..) | Callback::Unknown => {
+                self.notes.push(printable(&note("callbacks", callback)));
+            }
+        }
+    }
+}
+
 fn translate(old: &Old) -> Translated {
     let mut result = Translated { file: old.file.clone(), top: BTreeMap::new(), settings: BTreeMap::new(), notes: Vec::new() };
     for (key, value) in &old.keys {
+        if let ("callbacks", Value::Array(callbacks)) = (key.as_str(), value) {
+            callbacks.iter().for_each(|callback| result.callback(callback));
+            continue;
+        }
         let definition = find(key);
         let text = toml(value);
         if let Some(key) = ["n_runs", "seed"].into_iter().find(|top| top == key)
@@ -129,7 +148,7 @@ fn note(key: &str, value: &Value) -> String {
             let instead = find(key).map_or("", |definition| definition.default);
             format!("{what} has no counterpart in this version: NOT AS BEFORE, runs with {instead}")
         }
-        "callbacks" | "max_norm_weights" | "regularization" | "steps_per_epoch" => {
+        "callbacks" => {
             format!("{what} has no counterpart in this version: NOT AS BEFORE, runs without it")
         }
         _ => format!("{what} has no counterpart and is left out"),

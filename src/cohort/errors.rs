@@ -152,7 +152,8 @@ fn floor_boundary(text: &str, at: usize) -> usize {
 }
 
 /// The candidate that a wrong name most likely meant: few letters differ, or one is the start of the other.
-pub(super) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+#[must_use]
+pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let plain = |s: &str| s.to_lowercase().replace(['-', ' '], "_");
     let name = plain(name);
     let score = |candidate: &str| {

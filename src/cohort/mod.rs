@@ -1,11 +1,12 @@
 //! TOML → checked [`Cohort`]; the only room that knows TOML, and the only one that decides what a valid value is.
 //!
 //! Reading order: `settings` (what an experiment's settings are), `setting` and `definitions` (one setting, and the table of all),
-//! `model` (a checked cohort), `stop` (when an experiment has repeats enough), `points` (which points it has); then how a file becomes one: `syntax` (text → tree), `values`
-//! (value → setting), `dataset` (the tables of files), `document` and `axes` (tree → cohort), `sge` (what a pilot asks of Grid Engine),
-//! `checks` (what only the whole file tells), `extends` and `flatten` (several
+//! `model` (a checked cohort), `stop` (when an experiment has repeats enough), `points` (which points it has); then how a file becomes one:
+//! `syntax` (text → tree), `values` and `rules` (value → setting), `dataset` (the tables of files), `recording` (schedules, rules for stopping),
+//! `document` and `axes` (tree → cohort), `sge` (what a pilot asks of Grid Engine), `checks` (what only the whole file tells), `extends` and
+//! `flatten` (several
 //! files as one), `errors`; `schema` tells people and editors what may stand where;
-//! `convert` makes cohort files from the configurations of the system before.
+//! `convert` (with `callbacks`) makes cohort files from the configurations of the system before.
 //!
 //! The language, beyond what the names say:
 //! * Integers are written as integers: `epochs = 5.0` is an error that suggests `5`. An integer is a fine real number.
@@ -29,11 +30,14 @@ pub mod settings;
 pub mod stop;
 
 mod axes;
+mod callbacks;
 mod checks;
 mod dataset;
 mod document;
 mod extends;
 mod flatten;
+mod recording;
+mod rules;
 mod sge;
 mod syntax;
 mod values;

@@ -8,6 +8,7 @@ use super::definitions::{
     DEFINITIONS, Definition, Kind, MAX_EPOCHS, MAX_LAYERS, MAX_NUMBER, MAX_PROCESSES, MAX_SEED, MAX_UNITS, MIN_POSITIVE, one_of,
 };
 use super::model::MAX_RUNS;
+use super::rules::{form_schema, or_off, table_schema};
 use super::setting::Setting;
 use super::sge;
 use super::stop::Quantity;
@@ -16,6 +17,7 @@ use crate::estimate::params::{Domain, Parameter};
 use crate::estimate::spec::{EstimatorSpec, METHODS, Method};
 use crate::train::source::{Field, FieldKind, Format, Source, TRAIN_SHARE};
 use crate::train::spec::Split;
+use crate::train::stopping::Monitor;
 
 /// One key of a cohort file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -279,6 +281,25 @@ fn value(definition: &Definition) -> Value {
         Kind::Number { positive: true, .. } => positive(),
         Kind::Number { positive: false, .. } => json!({ "type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER }),
         Kind::Switch { .. } => json!({ "type": "boolean" }),
+        Kind::OrOff { number: true, .. } => or_off(positive()),
+        Kind::OrOff { number: false, max, .. } => or_off(json!({ "type": "integer", "minimum": 1, "maximum": max })),
+        Kind::Rule { forms, .. } => form_schema(&forms()),
+        Kind::Params { params, .. } => or_off(table_schema(&params())),
+        Kind::Bytes { .. } => json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "minLength": 2 }] }),
+        Kind::Recorded => {
+            let epoch = json!({ "type": "integer", "minimum": 0, "maximum": MAX_EPOCHS });
+            let range = object(json!({ "from": epoch, "to": epoch, "every": epoch }));
+            let item = json!({ "anyOf": [epoch, range] });
+            let log = object(json!({ "log": { "type": "integer", "minimum": 1 } }));
+            json!({ "anyOf": [{ "enum": ["standard"] }, { "type": "array", "minItems": 1, "items": item }, log] })
+        }
+        Kind::Stopping => {
+            let number = json!({ "type": "number" });
+            let names: Vec<_> = Monitor::ALL.iter().map(|monitor| monitor.name()).chain(["val_accuracy", "accuracy"]).collect();
+            let passes = json!({ "type": "integer", "minimum": 1, "maximum": MAX_EPOCHS });
+            let rule = json!({ "monitor": { "enum": names }, "value": number, "patience": passes, "min_delta": number });
+            json!({ "anyOf": [{ "type": "boolean" }, object(rule)] })
+        }
         Kind::Text { .. } => json!({ "type": "string" }),
         Kind::Dataset => {
             let names: Vec<_> = Source::names().collect();
@@ -339,7 +360,7 @@ fn estimators() -> Vec<Value> {
 }
 
 /// What may stand as a parameter.
-fn domain(domain: Domain) -> Value {
+pub(super) fn domain(domain: Domain) -> Value {
     match domain {
         Domain::Number { min, max } => json!({ "type": "number", "minimum": min, "maximum": max }),
         Domain::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::settings::Settings;
 use crate::estimate::params::Value;
 use crate::estimate::spec::EstimatorSpec;
+use crate::train::schedule::Recorded;
 use crate::train::source::Source;
-use crate::train::spec::{Activation, Optimizer, Split};
+use crate::train::spec::{Activation, Initializer, Loss, Model, Optimizer, RateSchedule, Regularization, Split};
+use crate::train::stopping::EarlyStopping;
 
 /// A setting and its value, within its domain.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,20 +24,42 @@ pub enum Setting {
     Architecture(Vec<u32>),
     /// `activation_fn`
     ActivationFn(Activation),
-    /// `model`: there is one, the feedforward network.
-    ModelFeedforward,
+    /// `maxout_pieces`
+    MaxoutPieces(u32),
+    /// `model`
+    Model(Model),
+    /// `kernel_initializer`
+    KernelInitializer(Initializer),
+    /// `max_norm_weights`
+    MaxNormWeights(Option<f64>),
+    /// `regularization`
+    Regularization(Regularization),
+    /// `loss`
+    Loss(Loss),
     /// `initial_bias`
     InitialBias(f64),
     /// `optimizer`
     Optimizer(Optimizer),
     /// `learning_rate`
     LearningRate(f64),
+    /// `learning_rate_schedule`
+    LearningRateSchedule(RateSchedule),
+    /// `steps_per_epoch`
+    StepsPerEpoch(Option<u32>),
     /// `batch_size`
     BatchSize(u32),
     /// `epochs`
     Epochs(u32),
     /// `record_initial`
     RecordInitial(bool),
+    /// `recorded_epochs`
+    RecordedEpochs(Recorded),
+    /// `keep_snapshots`, in bytes
+    KeepSnapshots(u64),
+    /// `early_stopping`
+    EarlyStopping(Option<EarlyStopping>),
+    /// `tensorboard`
+    TensorBoard(bool),
     /// `calculate_mi_for`, in the order of [`Split::ALL`]
     CalculateMiFor(Vec<Split>),
     /// `estimators`
@@ -58,13 +82,24 @@ impl Setting {
             Self::SplitSeed(_) => "split_seed",
             Self::Architecture(_) => "architecture",
             Self::ActivationFn(_) => "activation_fn",
-            Self::ModelFeedforward => "model",
+            Self::MaxoutPieces(_) => "maxout_pieces",
+            Self::Model(_) => "model",
+            Self::KernelInitializer(_) => "kernel_initializer",
+            Self::MaxNormWeights(_) => "max_norm_weights",
+            Self::Regularization(_) => "regularization",
+            Self::Loss(_) => "loss",
+            Self::LearningRateSchedule(_) => "learning_rate_schedule",
+            Self::StepsPerEpoch(_) => "steps_per_epoch",
             Self::InitialBias(_) => "initial_bias",
             Self::Optimizer(_) => "optimizer",
             Self::LearningRate(_) => "learning_rate",
             Self::BatchSize(_) => "batch_size",
             Self::Epochs(_) => "epochs",
             Self::RecordInitial(_) => "record_initial",
+            Self::RecordedEpochs(_) => "recorded_epochs",
+            Self::KeepSnapshots(_) => "keep_snapshots",
+            Self::EarlyStopping(_) => "early_stopping",
+            Self::TensorBoard(_) => "tensorboard",
             Self::CalculateMiFor(_) => "calculate_mi_for",
             Self::Estimators(_) => "estimators",
             Self::Estimator(_) => "estimator",
@@ -80,12 +115,21 @@ impl Setting {
             Self::Dataset(v) => v.text(),
             Self::DataDir(v) => v.clone(),
             Self::ActivationFn(v) => v.name().to_owned(),
-            Self::Optimizer(v) => v.name().to_owned(),
-            Self::ModelFeedforward => "feedforward".to_owned(),
+            Self::Optimizer(v) => v.text(),
+            Self::LearningRateSchedule(v) => v.text(),
+            Self::Regularization(v) => v.text(),
+            Self::Model(v) => v.name().to_owned(),
+            Self::KernelInitializer(v) => v.name().to_owned(),
+            Self::Loss(v) => v.name().to_owned(),
+            Self::MaxNormWeights(v) => v.map_or_else(|| "false".to_owned(), |v| format!("{v:?}")),
+            Self::StepsPerEpoch(v) => v.map_or_else(|| "false".to_owned(), |v| v.to_string()),
             Self::SplitSeed(v) | Self::SeedOffset(v) => v.to_string(),
-            Self::BatchSize(v) | Self::Epochs(v) => v.to_string(),
+            Self::BatchSize(v) | Self::Epochs(v) | Self::MaxoutPieces(v) => v.to_string(),
             Self::InitialBias(v) | Self::LearningRate(v) | Self::DiscretizationRange(v) => format!("{v:?}"),
-            Self::RecordInitial(v) => v.to_string(),
+            Self::RecordInitial(v) | Self::TensorBoard(v) => v.to_string(),
+            Self::RecordedEpochs(v) => v.text(),
+            Self::KeepSnapshots(v) => v.to_string(),
+            Self::EarlyStopping(v) => v.map_or_else(|| "false".to_owned(), |rule| rule.text()),
             Self::Architecture(v) => list(v.iter().map(u32::to_string)),
             Self::CalculateMiFor(v) => match v.as_slice() {
                 [one] => one.name().to_owned(),
@@ -106,13 +150,24 @@ impl Setting {
             Self::SplitSeed(v) => *v == training.split_seed,
             Self::Architecture(v) => *v == training.architecture,
             Self::ActivationFn(v) => *v == training.activation,
-            Self::ModelFeedforward => true,
+            Self::MaxoutPieces(v) => *v == training.maxout_pieces,
+            Self::Model(v) => *v == training.model,
+            Self::KernelInitializer(v) => *v == training.kernel_initializer,
+            Self::MaxNormWeights(v) => *v == training.max_norm_weights,
+            Self::Regularization(v) => *v == training.regularization,
+            Self::Loss(v) => *v == training.loss,
+            Self::LearningRateSchedule(v) => *v == training.learning_rate_schedule,
+            Self::StepsPerEpoch(v) => *v == training.steps_per_epoch,
             Self::InitialBias(v) => *v == training.initial_bias,
             Self::Optimizer(v) => *v == training.optimizer,
             Self::LearningRate(v) => *v == training.learning_rate,
             Self::BatchSize(v) => *v == training.batch_size,
             Self::Epochs(v) => *v == training.epochs,
             Self::RecordInitial(v) => *v == training.schedule.record_initial,
+            Self::RecordedEpochs(v) => *v == training.schedule.epochs,
+            Self::KeepSnapshots(v) => *v == training.schedule.keep_snapshots,
+            Self::EarlyStopping(v) => *v == training.early_stopping,
+            Self::TensorBoard(v) => *v == settings.tensorboard,
             Self::CalculateMiFor(v) => *v == settings.splits,
             Self::Estimators(v) => *v == settings.estimators,
             Self::Estimator(v) => only(settings).is_some_and(|e| e.name() == v.name()),
@@ -132,13 +187,24 @@ impl Setting {
             "split_seed" => Self::SplitSeed(training.split_seed),
             "architecture" => Self::Architecture(training.architecture.clone()),
             "activation_fn" => Self::ActivationFn(training.activation),
-            "model" => Self::ModelFeedforward,
+            "maxout_pieces" => Self::MaxoutPieces(training.maxout_pieces),
+            "model" => Self::Model(training.model),
+            "kernel_initializer" => Self::KernelInitializer(training.kernel_initializer),
+            "max_norm_weights" => Self::MaxNormWeights(training.max_norm_weights),
+            "regularization" => Self::Regularization(training.regularization),
+            "loss" => Self::Loss(training.loss),
+            "learning_rate_schedule" => Self::LearningRateSchedule(training.learning_rate_schedule),
+            "steps_per_epoch" => Self::StepsPerEpoch(training.steps_per_epoch),
             "initial_bias" => Self::InitialBias(training.initial_bias),
             "optimizer" => Self::Optimizer(training.optimizer),
             "learning_rate" => Self::LearningRate(training.learning_rate),
             "batch_size" => Self::BatchSize(training.batch_size),
             "epochs" => Self::Epochs(training.epochs),
             "record_initial" => Self::RecordInitial(training.schedule.record_initial),
+            "recorded_epochs" => Self::RecordedEpochs(training.schedule.epochs.clone()),
+            "keep_snapshots" => Self::KeepSnapshots(training.schedule.keep_snapshots),
+            "early_stopping" => Self::EarlyStopping(training.early_stopping),
+            "tensorboard" => Self::TensorBoard(settings.tensorboard),
             "calculate_mi_for" => Self::CalculateMiFor(settings.splits.clone()),
             "estimators" => Self::Estimators(settings.estimators.clone()),
             "estimator" => Self::Estimator(EstimatorSpec::by_name(only(settings)?.name())?),
@@ -167,13 +233,24 @@ impl Draft {
             Setting::SplitSeed(v) => training.split_seed = *v,
             Setting::Architecture(v) => training.architecture.clone_from(v),
             Setting::ActivationFn(v) => training.activation = *v,
-            Setting::ModelFeedforward => {}
+            Setting::MaxoutPieces(v) => training.maxout_pieces = *v,
+            Setting::Model(v) => training.model = *v,
+            Setting::KernelInitializer(v) => training.kernel_initializer = *v,
+            Setting::MaxNormWeights(v) => training.max_norm_weights = *v,
+            Setting::Regularization(v) => training.regularization = *v,
+            Setting::Loss(v) => training.loss = *v,
+            Setting::LearningRateSchedule(v) => training.learning_rate_schedule = *v,
+            Setting::StepsPerEpoch(v) => training.steps_per_epoch = *v,
             Setting::InitialBias(v) => training.initial_bias = *v,
             Setting::Optimizer(v) => training.optimizer = *v,
             Setting::LearningRate(v) => training.learning_rate = *v,
             Setting::BatchSize(v) => training.batch_size = *v,
             Setting::Epochs(v) => training.epochs = *v,
             Setting::RecordInitial(v) => training.schedule.record_initial = *v,
+            Setting::RecordedEpochs(v) => training.schedule.epochs.clone_from(v),
+            Setting::KeepSnapshots(v) => training.schedule.keep_snapshots = *v,
+            Setting::EarlyStopping(v) => training.early_stopping = *v,
+            Setting::TensorBoard(v) => self.settings.tensorboard = *v,
             Setting::CalculateMiFor(v) => self.settings.splits.clone_from(v),
             Setting::Estimators(v) => self.settings.estimators.clone_from(v),
             Setting::Estimator(v) => self.estimator = Some(*v),

@@ -30,6 +30,8 @@ pub struct Set {
     pub archive: Option<(&'static str, &'static str)>,
     /// Examples to train on, and to test on; 0 where the set does not say.
     pub examples: (usize, usize),
+    /// Inputs, and classes.
+    pub shape: (usize, usize),
 }
 
 const fn idx(field: &'static str, names: &'static [&'static str], md5: &'static str) -> File {
@@ -54,6 +56,7 @@ const MNIST: Set = Set {
     url: "https://ossci-datasets.s3.amazonaws.com/mnist/",
     archive: None,
     examples: (60_000, 10_000),
+    shape: (784, 10),
 };
 
 const FASHION_MNIST: Set = Set {
@@ -69,6 +72,7 @@ const FASHION_MNIST: Set = Set {
     url: "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     archive: None,
     examples: (60_000, 10_000),
+    shape: (784, 10),
 };
 
 const fn batch(field: &'static str, names: &'static [&'static str]) -> File {
@@ -90,6 +94,7 @@ const CIFAR10: Set = Set {
     url: "https://www.cs.toronto.edu/~kriz/",
     archive: Some(("cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530")),
     examples: (50_000, 10_000),
+    shape: (3072, 10),
 };
 
 const MUSHROOM: Set = Set {
@@ -100,6 +105,7 @@ const MUSHROOM: Set = Set {
     url: "https://archive.ics.uci.edu/ml/machine-learning-databases/mushroom/",
     archive: None,
     examples: (8_124, 0),
+    shape: (117, 2),
 };
 
 impl Set {

@@ -36,7 +36,7 @@
 use super::error::in_domain;
 use super::params::{POSITIVE, parameters};
 use super::rows::Rows;
-use super::{Classes, EstimateError, Estimator, Information, Sample, Scratch};
+use super::{Classes, Correction, EstimateError, Estimator, EstimatorSpec, Information, Sample, Scratch, Values};
 use crate::math::exec::Exec;
 
 parameters! {
@@ -69,14 +69,36 @@ impl Estimator for Binning {
     }
 }
 
+impl EstimatorSpec {
+    /// As [`EstimatorSpec::of_layer`], with a correction of the bias; for plug-in entropies alone.
+    ///
+    /// # Errors
+    /// As there; [`EstimateError::NotPlugIn`] for another method.
+    pub fn corrected(
+        &self,
+        values: Values<'_>,
+        classes: &Classes,
+        correction: Correction,
+        exec: Exec,
+        scratch: &mut Scratch,
+    ) -> Result<Information, EstimateError> {
+        if !matches!(self, Self::Binning { .. } | Self::Bins(_)) {
+            return Err(EstimateError::NotPlugIn { estimator: self.name() });
+        }
+        let information = self.of_layer(values, classes, exec, scratch)?;
+        let Buffers { rows, distinct, .. } = &scratch.binning;
+        Ok(correction.correct(information, rows.numbers(), *distinct, classes))
+    }
+}
+
 /// Plug-in informations under bins of width `width`.
 pub(super) fn plug_in(sample: &Sample<'_>, width: f32, exec: Exec, scratch: &mut Scratch) -> Result<Information, EstimateError> {
-    let Buffers { rows, counts } = &mut scratch.binning;
-    let distinct = rows.number(sample, width, exec.isa);
-    if distinct == 1 {
+    let Buffers { rows, counts, distinct } = &mut scratch.binning;
+    *distinct = rows.number(sample, width, exec.isa);
+    if *distinct == 1 {
         return Ok(Information::both(0.0, 0.0));
     }
-    Ok(counts.information(rows.numbers(), distinct, sample.classes()))
+    Ok(counts.information(rows.numbers(), *distinct, sample.classes()))
 }
 
 /// What binning keeps from call to call.
@@ -84,6 +106,8 @@ pub(super) fn plug_in(sample: &Sample<'_>, width: f32, exec: Exec, scratch: &mut
 pub(super) struct Buffers {
     rows: Rows,
     counts: Counts,
+    /// States of the last sample.
+    distinct: usize,
 }
 
 /// Tables of counts.

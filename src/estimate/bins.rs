@@ -29,11 +29,12 @@
 //! # Parameters
 //! `bins`, 30 by default as in the original studies; `range`, `fixed` by default; `low` and `high` of a fixed range.
 
+use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use super::binning;
 use super::params::{ANY_NUMBER, Conflict, Domain, Field, Parameter, Parameters, Value, names};
-use super::{EstimateError, Estimator, Information, Sample, Scratch};
+use super::{Classes, EstimateError, Estimator, Information, Sample, Scratch};
 use crate::math::exec::Exec;
 
 /// Most bins of a unit.
@@ -119,54 +120,79 @@ impl Parameters for Bins {
 
 impl Estimator for Bins {
     fn information(&self, sample: &Sample<'_>, exec: Exec, scratch: &mut Scratch) -> Result<Information, EstimateError> {
-        let (n, units) = (sample.examples(), sample.units());
+        let (low, high) = match self.range {
+            Range::Run => sample.range().or_else(|| sample.extent()),
+            _ => sample.extent(),
+        }
+        .unwrap_or_default();
+        let unit = |unit: usize, to: &mut Vec<f64>| to.extend(sample.unit(unit).iter().copied().map(f64::from));
+        let layer = Layer { units: sample.units(), extent: (low.into(), high.into()), unit };
+        self.informations(layer, sample.classes(), exec, scratch)
+    }
+}
+
+/// A layer in any precision.
+pub(super) struct Layer<F> {
+    /// Number of units.
+    pub(super) units: usize,
+    /// Smallest and largest activation: of this sample, or of the run.
+    pub(super) extent: (f64, f64),
+    /// Appends the activations of a unit.
+    pub(super) unit: F,
+}
+
+impl Bins {
+    /// Plug-in informations of a layer.
+    pub(super) fn informations(
+        &self,
+        layer: Layer<impl Fn(usize, &mut Vec<f64>)>,
+        classes: &Classes,
+        exec: Exec,
+        scratch: &mut Scratch,
+    ) -> Result<Information, EstimateError> {
         let mut buffer = std::mem::take(&mut scratch.bins);
         buffer.indices.clear();
-        let edges = self.edges(sample);
-        for unit in 0..units {
-            let values = sample.unit(unit);
+        let edges = self.edges(layer.extent);
+        for unit in 0..layer.units {
+            buffer.values.clear();
+            (layer.unit)(unit, &mut buffer.values);
             match &edges {
-                Some(edges) => buffer.indices.extend(values.iter().map(|&v| edges.bin(v.into()) as f32)),
-                None => self.by_rank(values, &mut buffer),
+                Some(edges) => buffer.indices.extend(buffer.values.iter().map(|&v| edges.bin(v) as f32)),
+                None => self.by_rank(&mut buffer),
             }
         }
         // Whole numbers below 2^24 under bins of width 1 are themselves.
-        let view = ndarray::ArrayView2::from_shape((units, n), &buffer.indices).map_err(|_| EstimateError::NotContiguous);
-        let information = view
-            .and_then(|view| Sample::new(view, sample.classes()))
+        let view = ArrayView2::from_shape((layer.units, classes.examples()), &buffer.indices);
+        let information = (view.map_err(|_| EstimateError::NotContiguous))
+            .and_then(|view| Sample::new(view, classes))
             .and_then(|sample| binning::plug_in(&sample, 1.0, exec, scratch));
         scratch.bins = buffer;
         information
     }
-}
 
-impl Bins {
     /// The edges that all units share; none for equal counts.
-    fn edges(&self, sample: &Sample<'_>) -> Option<Edges> {
+    fn edges(&self, extent: (f64, f64)) -> Option<Edges> {
         let (low, high) = match self.range {
             Range::Fixed => (self.low, self.high),
-            Range::Epoch => extent(sample),
-            Range::Run => sample.range().map_or_else(|| extent(sample), |(low, high)| (low.into(), high.into())),
+            Range::Epoch | Range::Run => extent,
             Range::EqualCount => return None,
         };
         Some(Edges { low, step: (high - low) / f64::from(self.bins), inner: self.bins - 1 })
     }
 
     /// Bins of one unit, by rank.
-    fn by_rank(&self, values: &[f32], buffer: &mut Buffers) {
-        let n = values.len();
-        buffer.sorted.clear();
-        buffer.sorted.extend_from_slice(values);
+    fn by_rank(&self, buffer: &mut Buffers) {
+        let Buffers { indices, values, sorted, edges } = buffer;
+        sorted.clear();
         // Adding 0 joins −0 and 0, which this order tells apart.
-        buffer.sorted.iter_mut().for_each(|v| *v += 0.0);
-        buffer.sorted.sort_unstable_by(f32::total_cmp);
-        buffer.edges.clear();
-        let bins = self.bins as usize;
-        // More bins than examples: every value that occurs is an edge, however many bins there are beyond.
-        let cuts = (1..bins).map(|k| k * n / bins);
-        buffer.edges.extend(cuts.map(|rank| buffer.sorted[rank]));
-        buffer.edges.dedup();
-        buffer.indices.extend(values.iter().map(|v| buffer.edges.partition_point(|edge| edge <= v) as f32));
+        sorted.extend(values.iter().map(|v| v + 0.0));
+        sorted.sort_unstable_by(f64::total_cmp);
+        edges.clear();
+        let (n, bins) = (values.len(), self.bins as usize);
+        edges.extend((1..bins).map(|k| sorted[k * n / bins]));
+        // Fewer examples than bins: equal edges count together whatever is above them.
+        edges.dedup();
+        indices.extend(values.iter().map(|v| edges.partition_point(|edge| edge <= v) as f32));
     }
 }
 
@@ -175,13 +201,10 @@ impl Bins {
 pub(super) struct Buffers {
     /// Bins, unit by unit.
     indices: Vec<f32>,
-    sorted: Vec<f32>,
-    edges: Vec<f32>,
-}
-
-/// Smallest and largest activation of the layer; nothing between where it has no unit.
-fn extent(sample: &Sample<'_>) -> (f64, f64) {
-    sample.extent().map_or((0.0, 0.0), |(low, high)| (low.into(), high.into()))
+    /// One unit.
+    values: Vec<f64>,
+    sorted: Vec<f64>,
+    edges: Vec<f64>,
 }
 
 /// Equally spaced edges.

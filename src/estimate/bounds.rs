@@ -21,6 +21,7 @@
 //! # Cost
 //! 2D + 13 vector instructions for 16 of the N²/2 pairs, O(N·D) memory; see the source of `pairs`. Distances are direct
 //! differences in single precision (never x² + y² − 2xy, which cancels), sums in double: both informations come out within 1e-6 bits.
+//! Activations in double precision (`infoplane estimate` on such files) are compared and summed in double: 1e-12, at a quarter of the speed.
 //!
 //! # Pitfalls
 //! * I(X;T) saturates at log₂N when σ is small beside the distances between activations, and says little there.
@@ -32,10 +33,12 @@
 //! `noise_variance` σ², 1e-3 by default: σ ≈ 0.03, half a bin of [`binning`](super::binning), so that the two see alike.
 
 use super::error::in_domain;
-use super::pairs::Sums;
+use super::pairs::{Packed, Sums};
+use super::pairs_double::PackedDouble;
 use super::params::{POSITIVE, parameters};
 use super::{Classes, EstimateError, Estimator, Information, Sample, Scratch};
 use crate::math::exec::Exec;
+use ndarray::ArrayView2;
 
 parameters! {
     /// Parameters of both bounds.
@@ -81,6 +84,64 @@ impl Estimator for Bound {
             return Ok(Information::both(0.0, 0.0));
         }
         Ok(information(scratch.pairs.sums(sample, self.rate, exec), sample.classes()))
+    }
+}
+
+impl Bound {
+    /// Both informations of a layer that lies as the sums want it.
+    ///
+    /// # Errors
+    /// With another number of labels than examples.
+    pub fn of_packed(
+        &self,
+        packed: &Packed,
+        classes: &Classes,
+        exec: Exec,
+        scratch: &mut Scratch,
+    ) -> Result<Information, EstimateError> {
+        let (activations, labels) = (packed.examples(), classes.examples());
+        if activations != labels {
+            return Err(EstimateError::LengthMismatch { activations, labels });
+        }
+        if activations == 0 {
+            return Err(EstimateError::Empty);
+        }
+        if packed.units() == 0 {
+            return Ok(Information::both(0.0, 0.0));
+        }
+        Ok(information(scratch.pairs.sums_of(packed, self.rate, exec), classes))
+    }
+
+    /// The same in double precision.
+    ///
+    /// # Errors
+    /// With another number of labels than examples.
+    pub fn of_packed_double(&self, packed: &PackedDouble, classes: &Classes, exec: Exec) -> Result<Information, EstimateError> {
+        let (activations, labels) = (packed.examples(), classes.examples());
+        if activations != labels {
+            return Err(EstimateError::LengthMismatch { activations, labels });
+        }
+        if activations == 0 {
+            return Err(EstimateError::Empty);
+        }
+        if packed.units() == 0 {
+            return Ok(Information::both(0.0, 0.0));
+        }
+        Ok(information(&packed.sums(self.rate, exec), classes))
+    }
+
+    /// Both informations of activations units × examples in double precision.
+    pub(super) fn of_double(
+        &self,
+        values: ArrayView2<'_, f64>,
+        classes: &Classes,
+        exec: Exec,
+    ) -> Result<Information, EstimateError> {
+        let mut packed = PackedDouble::new(values.nrows(), classes);
+        for (example, column) in values.columns().into_iter().enumerate() {
+            packed.set(example, column.iter().copied())?;
+        }
+        self.of_packed_double(&packed, classes, exec)
     }
 }
 

@@ -76,9 +76,10 @@ impl Bspline {
         let n = x.len() as f64;
         let (mut joint, mut marginals) = (vec![0.0; bins * bins], [vec![0.0; bins], vec![0.0; bins]]);
         for ((first_x, weights_x), (first_y, weights_y)) in x.iter().zip(&y) {
-            for (i, wx) in weights_x[..order].iter().enumerate() {
+            let each = weights_x.iter().zip(weights_y).take(order);
+            for (i, (wx, own)) in each.enumerate() {
                 marginals[0][first_x + i] += wx;
-                marginals[1][first_y + i] += weights_y[i];
+                marginals[1][first_y + i] += own;
                 for (j, wy) in weights_y[..order].iter().enumerate() {
                     joint[(first_x + i) * bins + first_y + j] += wx * wy;
                 }
@@ -124,10 +125,10 @@ impl Bspline {
         weights[0] = 1.0;
         for order in 1..self.order as usize {
             let mut carried = 0.0;
-            for i in 0..order {
+            for (i, weight) in weights[..order].iter_mut().enumerate() {
                 let (right, left) = (right(i), left(order - 1 - i));
-                let part = weights[i] / (right + left);
-                weights[i] = carried + right * part;
+                let part = *weight / (right + left);
+                *weight = carried + right * part;
                 carried = left * part;
             }
             weights[order] = carried;
@@ -147,14 +148,9 @@ mod tests {
     /// Cox & de Boor's recurrence as it is written, over the whole vector of knots.
     fn plain(knots: &[f64], bin: usize, order: usize, z: f64) -> f64 {
         if order == 1 {
-            let last = knots[bin + 1] == knots[knots.len() - 1] && z == knots[bin + 1];
-            return if knots[bin] < knots[bin + 1] && (knots[bin]..knots[bin + 1]).contains(&z)
-                || knots[bin] < knots[bin + 1] && last
-            {
-                1.0
-            } else {
-                0.0
-            };
+            let (from, to) = (knots[bin], knots[bin + 1]);
+            let last = to == knots[knots.len() - 1] && z == to;
+            return if from < to && (last || (from..to).contains(&z)) { 1.0 } else { 0.0 };
         }
         let part = |numerator: f64, denominator: f64| if denominator == 0.0 { 0.0 } else { numerator / denominator };
         part(z - knots[bin], knots[bin + order - 1] - knots[bin]) * plain(knots, bin, order - 1, z)

@@ -29,17 +29,37 @@ pub enum EstimateError {
     /// The examples of a unit do not lie side by side in memory.
     #[error("the examples of a unit are not contiguous in memory; expected an array units × examples in row-major order")]
     NotContiguous,
+    /// The method measures layers alone, or there are no classes on the other side.
+    #[error("{estimator} is not for samples of two measured sides")]
+    NotOfPairs {
+        /// The method.
+        estimator: &'static str,
+    },
     /// The method compares two measured sides; a layer alone is one.
     #[error("{estimator} needs two measured sides, x and y")]
     NotOfLayers {
         /// The method.
         estimator: &'static str,
     },
-    /// The method measures layers alone, or there are no classes on the other side.
-    #[error("{estimator} is not for samples of two measured sides")]
-    NotOfPairs {
+    /// The method has no plug-in entropy that could be corrected.
+    #[error("{estimator} has no correction; it is for plug-in entropies, as of binning")]
+    NotPlugIn {
         /// The method.
         estimator: &'static str,
+    },
+    /// The method follows the weights, which a sample alone does not have.
+    #[error("{estimator} needs the network's weights; it is for cohorts alone")]
+    NeedsWeights {
+        /// The method.
+        estimator: &'static str,
+    },
+    /// Bins of another layer.
+    #[error("edges of {edges} units for a layer of {units}")]
+    EdgesMismatch {
+        /// Units of the edges.
+        edges: usize,
+        /// Units of the layer.
+        units: usize,
     },
     /// A parameter outside its domain.
     #[error("{name} = {value} is out of range; expected {low:e} to {high:e}, which single precision resolves")]

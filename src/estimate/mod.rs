@@ -3,11 +3,20 @@
 //! Everything here answers one question for one layer: how many bits of the input X, and how many of the class Y, does the
 //! activation T carry? T is a function of X, so I(X;T) is an entropy of T, and I(T;Y) = H(T) − Σ_y p(y) H(T|y).
 //!
-//! Reading order: [`sample`] (activations with their classes, checked once), [`spec`] (which estimator, with which parameters,
-//! with the help of
-//! [`params`]), [`pair`] (samples of two measured sides), [`binning`] and [`bins`] on top of `rows` (which rows of bins are equal), [`bounds`] (upper and lower) on top of `pairs` (the sums over
-//! all pairs, cut into work) and `tile` (their innermost loops), [`ksg`] and [`mixed_ksg`] on top of `neighbours` (what lies around each example). Each method's page tells formula, source, assumptions, cost, pitfalls and defaults. `reference` holds slow, plain
-//! twins, compiled for tests only.
+//! Reading order:
+//!
+//! * [`sample`]: a layer's activations with their classes, checked once; [`pair`]: samples of two measured sides, and answers about them,
+//! * [`spec`]: which estimator, with which parameters, with the help of [`params`],
+//! * [`binning`], [`bins`] and [`weighted`] on top of `rows` (which rows of bins are equal), with [`correction`] of their bias,
+//! * [`bounds`] (upper and lower) on top of `pairs` (the sums over all pairs, cut into work) and `tile` (their innermost loops),
+//! * `double`: binning and bounds of double precision, on top of `pairs_double`,
+//! * [`edge`] on top of `buckets` (hashing),
+//! * [`ksg`] and [`mixed_ksg`] on top of `neighbours` (what lies around each example),
+//! * distance correlation: [`dcor`],
+//! * [`resample`]: standard errors, intervals and null distributions of any of them.
+//!
+//! Each method's page tells formula, source, assumptions, cost, pitfalls and defaults. `reference` holds slow, plain twins, compiled for
+//! tests only.
 //!
 //! ```
 //! use infoplane::estimate::{Classes, Estimator, EstimatorSpec, Sample, Scratch};
@@ -28,7 +37,11 @@ pub mod binning;
 pub mod bins;
 pub mod bounds;
 pub mod bspline;
+mod buckets;
+pub mod correction;
 pub mod dcor;
+mod double;
+pub mod edge;
 mod error;
 pub mod kde;
 pub mod ksg;
@@ -36,9 +49,11 @@ pub mod mixed_ksg;
 mod neighbours;
 pub mod pair;
 mod pairs;
+mod pairs_double;
 pub mod params;
 #[cfg(test)]
 mod reference;
+pub mod resample;
 mod rows;
 pub mod sample;
 pub mod spec;
@@ -46,9 +61,14 @@ pub mod svcca;
 #[cfg(test)]
 mod tests;
 mod tile;
+pub mod weighted;
 
+pub use correction::Correction;
+pub use double::Values;
 pub use error::EstimateError;
 pub use pair::{Estimate, Pair, Side, Unit, Warning};
+pub use pairs::Packed;
+pub use pairs_double::PackedDouble;
 pub use sample::{Classes, Sample};
 pub use spec::EstimatorSpec;
 
@@ -109,6 +129,8 @@ impl Estimator for EstimatorSpec {
             Self::Upper { noise_variance } => bounds::Bound::upper(noise_variance)?.information(sample, exec, scratch),
             Self::Lower { noise_variance } => bounds::Bound::lower(noise_variance)?.information(sample, exec, scratch),
             Self::Bins(bins) => bins.information(sample, exec, scratch),
+            Self::Edge(edge) => edge.information(sample, exec, scratch),
+            Self::WeightedBinning(weighted) => weighted.information(sample, exec, scratch),
             Self::Ksg1(ksg) => ksg.information(ksg::Algorithm::First, sample, exec, scratch),
             Self::Ksg2(ksg) => ksg.information(ksg::Algorithm::Second, sample, exec, scratch),
             Self::MixedKsg(ksg) => ksg.information(sample, exec, scratch),
@@ -123,7 +145,8 @@ impl Estimator for EstimatorSpec {
 impl PairEstimator for EstimatorSpec {
     fn estimate(&self, sample: &Pair<'_>, exec: Exec, scratch: &mut Scratch) -> Result<Estimate, EstimateError> {
         match *self {
-            Self::Binning { .. } | Self::Upper { .. } | Self::Lower { .. } | Self::Bins(_) => {
+            Self::Edge(edge) => edge.estimate(sample, exec, scratch),
+            Self::Binning { .. } | Self::Upper { .. } | Self::Lower { .. } | Self::Bins(_) | Self::WeightedBinning(_) => {
                 Err(EstimateError::NotOfPairs { estimator: self.name() })
             }
             Self::Ksg1(ksg) => ksg.estimate(ksg::Algorithm::First, sample, self.params(), exec, scratch),

@@ -9,14 +9,15 @@
 //! f64. A strip is a run of panels; strips are the unit of parallel work and of the final reduction, and their number depends on N
 //! alone. So do all orders of addition: the sums are the same bits on every instruction set and for any number of threads.
 //!
-//! Memory: a copy of the sample, sorted, and 16 bytes an example for each strip at work; never anything of size N².
+//! Memory: a copy of the sample, sorted (a large one can be laid out so from the start: [`Packed`]), and 16 bytes an example for each
+//! strip at work; never anything of size N².
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::Sample;
 use super::tile::{Decay, Tile};
+use super::{Classes, EstimateError, Sample};
 use crate::math::exec::Exec;
 use crate::math::simd::{Block, Kernel, LANES, Simd, blocks, flat, flat_mut};
 
@@ -54,8 +55,20 @@ impl Buffers {
     /// For every example in the order of `Classes::by_class`, the sums of 2^(−rate·‖t_i − t_j‖²) over j.
     /// `rate` and 1/`rate` must be normal in single precision.
     pub(super) fn sums(&mut self, sample: &Sample<'_>, rate: f64, exec: Exec) -> &[Sums] {
-        self.points.load(sample);
-        let points = &self.points;
+        let mut points = std::mem::take(&mut self.points);
+        points.load(sample);
+        self.add_up(&points, rate, exec);
+        self.points = points;
+        &self.sums[..sample.examples()]
+    }
+
+    /// The same of a sample that lies as the kernel reads it.
+    pub(super) fn sums_of(&mut self, packed: &Packed, rate: f64, exec: Exec) -> &[Sums] {
+        self.add_up(&packed.points, rate, exec);
+        &self.sums[..packed.points.examples]
+    }
+
+    fn add_up(&mut self, points: &Points, rate: f64, exec: Exec) {
         let decay = Decay::new(rate);
         let places = points.blocks() * LANES;
         let panels = points.blocks().div_ceil(PANEL);
@@ -83,7 +96,59 @@ impl Buffers {
                 }
             }
         }
-        &self.sums[..sample.examples()]
+    }
+}
+
+/// A large sample, laid out once, so that the bounds need no copy of it.
+#[derive(Debug)]
+pub struct Packed {
+    points: Points,
+    /// Where each example lies.
+    places: Vec<u32>,
+}
+
+impl Packed {
+    /// Room for activations of `units` units on the examples of `classes`, all of which are to be set.
+    #[must_use]
+    pub fn new(units: usize, classes: &Classes) -> Self {
+        let mut points = Points::default();
+        points.prepare(units, classes);
+        let mut places = vec![0; classes.examples()];
+        for (place, &example) in (0..).zip(classes.by_class()) {
+            places[example] = place;
+        }
+        Self { points, places }
+    }
+
+    /// Sets the activations of one example.
+    ///
+    /// # Errors
+    /// If there is no such example, or one of them is not finite.
+    pub fn set(&mut self, example: usize, values: impl Iterator<Item = f32>) -> Result<(), EstimateError> {
+        let Some(&place) = self.places.get(example) else {
+            return Err(EstimateError::LengthMismatch { activations: example + 1, labels: self.places.len() });
+        };
+        let (block, lane) = (place as usize / LANES, place as usize % LANES);
+        let units = self.points.units;
+        for (unit, (to, value)) in self.points.values[block * units..(block + 1) * units].iter_mut().zip(values).enumerate() {
+            if !value.is_finite() {
+                return Err(EstimateError::NotFinite { unit, example, value: value.into() });
+            }
+            to.0[lane] = value;
+        }
+        Ok(())
+    }
+
+    /// Number of units.
+    #[must_use]
+    pub const fn units(&self) -> usize {
+        self.points.units
+    }
+
+    /// Number of examples.
+    #[must_use]
+    pub const fn examples(&self) -> usize {
+        self.points.examples
     }
 }
 
@@ -102,11 +167,7 @@ struct Points {
 
 impl Points {
     fn load(&mut self, sample: &Sample<'_>) {
-        (self.units, self.examples) = (sample.units(), sample.examples());
-        self.values.clear();
-        self.values.resize(blocks(self.examples) * self.units, Block([f32::INFINITY; LANES]));
-        self.labels.clear();
-        self.labels.resize(blocks(self.examples), Block([NO_CLASS; LANES]));
+        self.prepare(sample.units(), sample.classes());
         let order = sample.classes().by_class();
         for unit in 0..self.units {
             let values = sample.unit(unit);
@@ -116,9 +177,18 @@ impl Points {
                 }
             }
         }
+    }
+
+    /// Everything but the values.
+    fn prepare(&mut self, units: usize, classes: &Classes) {
+        (self.units, self.examples) = (units, classes.examples());
+        self.values.clear();
+        self.values.resize(blocks(self.examples) * self.units, Block([f32::INFINITY; LANES]));
+        self.labels.clear();
+        self.labels.resize(blocks(self.examples), Block([NO_CLASS; LANES]));
         // Neighbouring classes differ by 1 or more also after rounding to f32, for up to 2^24 classes.
-        let of = sample.classes().of();
-        for (label, &member) in flat_mut(&mut self.labels).iter_mut().zip(order) {
+        let of = classes.of();
+        for (label, &member) in flat_mut(&mut self.labels).iter_mut().zip(classes.by_class()) {
             *label = of[member] as f32;
         }
         self.classes.clear();

@@ -76,9 +76,13 @@ pub fn bins(values: ArrayView2<'_, f32>, labels: &[u32], spec: Bins) -> Informat
 
 /// The bound with exponents ‖t_i − t_j‖²/(scale·σ²): scale 2 is the upper, 8 the lower one.
 pub fn bound(values: ArrayView2<'_, f32>, labels: &[u32], scale: f64, noise_variance: f64) -> Information {
+    bound_double(values.mapv(f64::from).view(), labels, scale, noise_variance)
+}
+
+/// The same of activations in double precision.
+pub fn bound_double(values: ArrayView2<'_, f64>, labels: &[u32], scale: f64, noise_variance: f64) -> Information {
     let kernel = |i: usize, j: usize| {
-        let squared: f64 =
-            (0..values.nrows()).map(|u| f64::from(values[(u, i)]) - f64::from(values[(u, j)])).map(|d| d * d).sum();
+        let squared: f64 = (0..values.nrows()).map(|u| values[(u, i)] - values[(u, j)]).map(|d| d * d).sum();
         libm::exp(-squared / (scale * noise_variance))
     };
     informations(values.ncols(), labels, |examples| {

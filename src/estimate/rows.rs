@@ -24,6 +24,12 @@ pub(super) struct Rows {
     digits: Vec<Block>,
     /// The group of units that waits to be packed.
     group: Vec<Digit>,
+    table: Table,
+}
+
+/// Numbers for codes; keeps its memory from call to call.
+#[derive(Debug, Default)]
+pub(super) struct Table {
     /// Hash table of the numbers: number + 1 of the code that lives there, or 0.
     slots: Vec<u32>,
     /// The code of each number.
@@ -56,7 +62,7 @@ impl Rows {
         self.start(sample.examples());
         match self.pack_units(sample, width, isa) {
             Packed::AllDistinct => sample.examples(),
-            Packed::Coded => self.renumber(),
+            Packed::Coded => self.table.number(&mut self.codes),
         }
     }
 
@@ -112,7 +118,7 @@ impl Rows {
     /// Appends the low `bits` (1 to 32) of every digit to its code, unless the codes in full are distinct already.
     fn pack(&mut self, isa: Isa, bits: u32) -> Packed {
         if self.used + bits > u64::BITS {
-            let distinct = self.renumber();
+            let distinct = self.table.number(&mut self.codes);
             if distinct == self.codes.len() {
                 return Packed::AllDistinct;
             }
@@ -122,16 +128,18 @@ impl Rows {
         isa.dispatch(Append { codes: &mut self.codes, digits: flat(&self.digits), bits });
         Packed::Coded
     }
+}
 
+impl Table {
     /// Replaces every code by its number, in the order of first occurrence. Returns how many there are.
-    fn renumber(&mut self) -> usize {
+    pub(super) fn number(&mut self, codes: &mut [u64]) -> usize {
         // At most half full, so that probes stay short.
-        let size = (2 * self.codes.len()).next_power_of_two();
+        let size = (2 * codes.len().max(1)).next_power_of_two();
         let shift = u64::BITS - size.trailing_zeros();
         self.slots.clear();
         self.slots.resize(size, 0);
         self.keys.clear();
-        for code in &mut self.codes {
+        for code in codes {
             let mut slot = (hash(*code) >> shift) as usize;
             *code = loop {
                 let entry = &mut self.slots[slot];

@@ -83,6 +83,7 @@ pub struct Sample<'a> {
     classes: &'a Classes,
     inputs: Option<ArrayView2<'a, f32>>,
     range: Option<(f32, f32)>,
+    edges: Option<ArrayView2<'a, f32>>,
 }
 
 impl<'a> Sample<'a> {
@@ -108,7 +109,7 @@ impl<'a> Sample<'a> {
                 return Err(EstimateError::NotFinite { unit, example, value: value.into() });
             }
         }
-        Ok(Self { values, classes, inputs: None, range: None })
+        Ok(Self { values, classes, inputs: None, range: None, edges: None })
     }
 
     /// With the inputs of the network, inputs × examples, for methods that compare activations with them.
@@ -116,15 +117,34 @@ impl<'a> Sample<'a> {
     /// # Errors
     /// With another number of examples, or with a NaN or an infinity.
     pub fn with_inputs(self, inputs: ArrayView2<'a, f32>) -> Result<Self, EstimateError> {
-        let Self { values, classes, range, .. } = self;
-        Self::new(inputs, classes)?;
-        Ok(Self { values, classes, inputs: Some(inputs), range })
+        Self::new(inputs, self.classes)?;
+        Ok(Self { inputs: Some(inputs), ..self })
     }
 
     /// With the smallest and largest activation of the layer over all recorded epochs.
     #[must_use]
     pub const fn with_range(self, range: (f32, f32)) -> Self {
         Self { range: Some(range), ..self }
+    }
+
+    /// With the layer's activations of the edges of the input's bins, units × edges.
+    ///
+    /// # Errors
+    /// With another number of units, or with a NaN or an infinity.
+    pub fn with_edges(self, edges: ArrayView2<'a, f32>) -> Result<Self, EstimateError> {
+        if edges.nrows() != self.units() {
+            return Err(EstimateError::EdgesMismatch { edges: edges.nrows(), units: self.units() });
+        }
+        match edges.indexed_iter().find(|(_, value)| !value.is_finite()) {
+            Some(((unit, example), &value)) => Err(EstimateError::NotFinite { unit, example, value: value.into() }),
+            None => Ok(Self { edges: Some(edges), ..self }),
+        }
+    }
+
+    /// The layer's activations of the edges of the input's bins, units × edges, where they are known.
+    #[must_use]
+    pub const fn edges(&self) -> Option<ArrayView2<'a, f32>> {
+        self.edges
     }
 
     /// The inputs of the network, inputs × examples, where they are known.

@@ -13,11 +13,13 @@ use super::bins::Bins;
 use super::bounds::Noise;
 use super::bspline::Bspline;
 use super::dcor::Dcor;
+use super::edge::{Edge, Profile};
 use super::kde::{Kde, Kernel};
 use super::ksg::Ksg;
 use super::mixed_ksg::MixedKsg;
 use super::params::{Conflict, Parameter, Parameters, Value};
 use super::svcca::Svcca;
+use super::weighted::WeightedBinning;
 
 /// An estimator with its parameters, all within their domains. Append new variants at the end: messages number them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +49,10 @@ pub enum EstimatorSpec {
     MixedKsg(MixedKsg),
     /// Distance correlation.
     Dcor(Dcor),
+    /// EDGE: hashing with a bandwidth that follows the data.
+    Edge(Edge),
+    /// Binning with bins of the input that are carried through the network.
+    WeightedBinning(WeightedBinning),
     /// Singular vector canonical correlation analysis.
     Svcca(Svcca),
     /// Daub's B-spline binning.
@@ -70,8 +76,23 @@ pub struct Method {
     pub range: Option<&'static str>,
     /// Whether cohorts may ask for it: it measures layers.
     pub cohorts: bool,
-    /// Whether `infoplane estimate` offers it.
-    pub files: bool,
+    /// What it takes of a file.
+    pub files: Takes,
+}
+
+/// What a method takes of a file, in `infoplane estimate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// It is not for files.
+    Nothing,
+    /// x as a layer, y as its classes: I(T;Y) with y, I(X;T) without.
+    Layer,
+    /// Two measured sides.
+    Sides,
+    /// Two measured sides; where y can be read as classes, it is.
+    SidesOrClasses,
+    /// x measured, y classes.
+    SideAndClasses,
 }
 
 /// All methods, in the order of the documentation.
@@ -82,7 +103,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Binning { bin_width: EstimatorSpec::DEFAULT_BIN_WIDTH },
         range: Some("bin_width"),
         cohorts: true,
-        files: true,
+        files: Takes::Layer,
     },
     Method {
         name: "upper",
@@ -90,7 +111,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Upper { noise_variance: EstimatorSpec::DEFAULT_NOISE_VARIANCE },
         range: Some("noise_variance"),
         cohorts: true,
-        files: true,
+        files: Takes::Layer,
     },
     Method {
         name: "lower",
@@ -98,7 +119,23 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Lower { noise_variance: EstimatorSpec::DEFAULT_NOISE_VARIANCE },
         range: Some("noise_variance"),
         cohorts: true,
-        files: true,
+        files: Takes::Layer,
+    },
+    Method {
+        name: "edge",
+        meaning: "EDGE: randomised hashing into buckets that follow the data (Noshad, Zeng & Hero)",
+        default: EstimatorSpec::Edge(Edge { profile: Profile::DeepBottleneck, seed: 0, bound: None }),
+        range: None,
+        cohorts: true,
+        files: Takes::SidesOrClasses,
+    },
+    Method {
+        name: "weighted_binning",
+        meaning: "binning with bins of the input, carried through the network",
+        default: EstimatorSpec::WeightedBinning(WeightedBinning { edges: 50 }),
+        range: None,
+        cohorts: true,
+        files: Takes::Nothing,
     },
     Method {
         name: "ksg1",
@@ -106,7 +143,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Ksg1(Ksg { k: 3, standardise: false, noise: None }),
         range: None,
         cohorts: true,
-        files: false,
+        files: Takes::Sides,
     },
     Method {
         name: "ksg2",
@@ -114,7 +151,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Ksg2(Ksg { k: 3, standardise: false, noise: None }),
         range: None,
         cohorts: true,
-        files: false,
+        files: Takes::Sides,
     },
     Method {
         name: "mixed_ksg",
@@ -122,7 +159,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::MixedKsg(MixedKsg { k: 5 }),
         range: None,
         cohorts: true,
-        files: false,
+        files: Takes::Sides,
     },
     Method {
         name: "kde",
@@ -130,7 +167,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Kde(Kde { kernel: Kernel::Gaussian, bandwidth: None, leave_one_out: false }),
         range: None,
         cohorts: true,
-        files: false,
+        files: Takes::SideAndClasses,
     },
     Method {
         name: "dcor",
@@ -138,7 +175,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Dcor(Dcor { unbiased: false }),
         range: None,
         cohorts: false,
-        files: false,
+        files: Takes::Sides,
     },
     Method {
         name: "svcca",
@@ -146,7 +183,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Svcca(Svcca { variance: 0.99 }),
         range: None,
         cohorts: false,
-        files: false,
+        files: Takes::Sides,
     },
     Method {
         name: "bspline",
@@ -154,7 +191,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Bspline(Bspline { bins: 10, order: 3 }),
         range: None,
         cohorts: false,
-        files: false,
+        files: Takes::Sides,
     },
     Method {
         name: "adaptive",
@@ -162,7 +199,7 @@ pub const METHODS: &[Method] = &[
         default: EstimatorSpec::Adaptive(Adaptive { critical: 7.815 }),
         range: None,
         cohorts: false,
-        files: false,
+        files: Takes::Sides,
     },
 ];
 
@@ -188,6 +225,8 @@ impl EstimatorSpec {
                 visitor.visit(Noise { noise_variance }, |p| Self::Lower { noise_variance: p.noise_variance })
             }
             Self::Bins(parameters) => visitor.visit(parameters, Self::Bins),
+            Self::Edge(parameters) => visitor.visit(parameters, Self::Edge),
+            Self::WeightedBinning(parameters) => visitor.visit(parameters, Self::WeightedBinning),
             Self::Ksg1(parameters) => visitor.visit(parameters, Self::Ksg1),
             Self::Ksg2(parameters) => visitor.visit(parameters, Self::Ksg2),
             Self::MixedKsg(parameters) => visitor.visit(parameters, Self::MixedKsg),
@@ -206,6 +245,8 @@ impl EstimatorSpec {
             Self::Binning { .. } | Self::Bins(_) => "binning",
             Self::Upper { .. } => "upper",
             Self::Lower { .. } => "lower",
+            Self::Edge(_) => "edge",
+            Self::WeightedBinning(_) => "weighted_binning",
             Self::Ksg1(_) => "ksg1",
             Self::Ksg2(_) => "ksg2",
             Self::MixedKsg(_) => "mixed_ksg",
@@ -222,6 +263,7 @@ impl EstimatorSpec {
     pub const fn version(&self) -> u32 {
         match self {
             Self::Binning { .. } | Self::Upper { .. } | Self::Lower { .. } | Self::Bins(_) => 1,
+            Self::Edge(_) | Self::WeightedBinning(_) => 1,
             Self::Ksg1(_) | Self::Ksg2(_) | Self::MixedKsg(_) | Self::Kde(_) => 1,
             Self::Dcor(_) | Self::Svcca(_) | Self::Bspline(_) | Self::Adaptive(_) => 1,
         }
@@ -248,7 +290,7 @@ impl EstimatorSpec {
     /// Names of the methods for files.
     #[must_use]
     pub fn file_names() -> Vec<&'static str> {
-        METHODS.iter().filter(|method| method.files).map(|method| method.name).collect()
+        METHODS.iter().filter(|method| method.files != Takes::Nothing).map(|method| method.name).collect()
     }
 
     /// The parameters that this method takes, in the order of the documentation.

@@ -6,7 +6,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::plan::Task;
-use crate::train::schedule::Schedule;
 use crate::train::spec::TrainingSpec;
 
 /// Half-width of the interval, as a share, where the spread is not known.
@@ -32,17 +31,29 @@ impl Like {
             split_seed: _,
             architecture,
             activation,
+            maxout_pieces,
+            model,
+            kernel_initializer: _,
             initial_bias: _,
+            max_norm_weights,
+            regularization,
+            loss,
             optimizer,
             learning_rate: _,
+            learning_rate_schedule: _,
             batch_size,
+            steps_per_epoch,
             epochs,
-            schedule: Schedule { record_initial },
+            schedule,
+            early_stopping,
         } = &*task.spec;
         let mut hasher = DefaultHasher::new();
         let data = dataset.size();
         (data.train, data.examples, data.inputs, data.classes).hash(&mut hasher);
-        (architecture, activation, optimizer, batch_size, epochs, record_initial, task.train).hash(&mut hasher);
+        early_stopping.map(|rule| rule.text()).hash(&mut hasher);
+        (architecture, activation, optimizer.name(), batch_size, epochs, schedule.count(*epochs), task.train).hash(&mut hasher);
+        let extras = [max_norm_weights.is_some(), regularization.dropout > 0.0];
+        (maxout_pieces, model, loss, steps_per_epoch, extras).hash(&mut hasher);
         task.measure.iter().for_each(|measure| (measure.estimator.name(), measure.split).hash(&mut hasher));
         Self(hasher.finish())
     }

@@ -35,6 +35,8 @@ pub enum News<'a> {
         /// Number of the attempt over the store's life.
         attempt: u32,
     },
+    /// Its training goes on from a checkpoint of this epoch.
+    Continued(i64),
     /// Share of its work that is done.
     Progress(f32),
     /// It is done and committed.
@@ -194,6 +196,11 @@ impl Driver<'_> {
             Event::Progress { ticket, share } => {
                 if let Some(&(task, _)) = self.running.get(&ticket) {
                     observer.news(task, &News::Progress(share));
+                }
+            }
+            Event::Continued { ticket, epoch } => {
+                if let Some(&(task, _)) = self.running.get(&ticket) {
+                    observer.news(task, &News::Continued(epoch));
                 }
             }
             Event::Finished { ticket, outcome } => {

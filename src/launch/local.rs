@@ -116,6 +116,7 @@ impl Worker {
                 Event::Started { ticket }
             }
             Report::Progress { ticket, share } => Event::Progress { ticket, share },
+            Report::Continued { ticket, epoch } => Event::Continued { ticket, epoch },
             Report::Finished { ticket, outcome } => {
                 self.release(ticket);
                 Event::Finished { ticket, outcome }

@@ -32,6 +32,13 @@ pub enum Event {
         /// Share of its work that is done.
         share: f32,
     },
+    /// The task's training goes on from a checkpoint that an earlier attempt left.
+    Continued {
+        /// The submission.
+        ticket: u64,
+        /// The epoch behind which it was left.
+        epoch: i64,
+    },
     /// The task ended; where it ended well, its records are committed.
     Finished {
         /// The submission.

@@ -78,6 +78,13 @@ pub enum Report {
         /// Why.
         error: String,
     },
+    /// A task's training goes on from a checkpoint.
+    Continued {
+        /// The submission.
+        ticket: u64,
+        /// The epoch behind which the checkpoint was left.
+        epoch: i64,
+    },
 }
 
 /// Writes one message and flushes.

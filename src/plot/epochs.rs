@@ -5,11 +5,24 @@ use super::ticks::Step;
 /// Above this last epoch the scale is logarithmic: most of a training's change is early.
 const LINEAR_UNTIL: i64 = 100;
 
+/// How epochs are spread over the scale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EpochSpread {
+    /// Logarithmic for long trainings.
+    #[default]
+    Auto,
+    /// Evenly.
+    Linear,
+    /// Logarithmically: early epochs get more room.
+    Log,
+}
+
 /// Maps epochs to 0 … 1.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EpochScale {
     first: i64,
     last: i64,
+    spread: EpochSpread,
 }
 
 /// A mark beside the colour bar.
@@ -27,7 +40,16 @@ impl EpochScale {
     /// The scale over these epochs; `None` without any. No epoch is before the untrained network's, −1.
     pub fn over(epochs: impl IntoIterator<Item = i64>) -> Option<Self> {
         let ends = |ends: Option<(i64, i64)>, e: i64| Some(ends.map_or((e, e), |(a, b)| (a.min(e), b.max(e))));
-        epochs.into_iter().map(|e| e.max(-1)).fold(None, ends).map(|(first, last)| Self { first, last })
+        epochs.into_iter().map(|e| e.max(-1)).fold(None, ends).map(|(first, last)| Self {
+            first,
+            last,
+            spread: EpochSpread::Auto,
+        })
+    }
+
+    /// The same scale, spread as asked for.
+    pub fn spread(self, spread: EpochSpread) -> Self {
+        Self { spread, ..self }
     }
 
     /// Position of an epoch on the scale, 0 to 1; ½ if there is one epoch only.
@@ -42,7 +64,11 @@ impl EpochScale {
     }
 
     fn is_log(self) -> bool {
-        self.last > LINEAR_UNTIL
+        match self.spread {
+            EpochSpread::Auto => self.last > LINEAR_UNTIL,
+            EpochSpread::Linear => false,
+            EpochSpread::Log => true,
+        }
     }
 
     /// log(epoch + 1), or log(epoch + 2) where the untrained network is epoch −1; the epoch itself on a linear scale.

@@ -1,15 +1,15 @@
 //! The information plane: I(T;Y) against I(X;T) of every layer over the epochs of a training, a panel an experiment.
 //!
-//! Colour tells the epoch, the marker's shape the layer; a thin line joins the layers of an epoch. All panels have the same axes, so that they
-//! can be compared.
+//! Colour tells the epoch, the marker's shape the layer; a thin line joins the layers of an epoch. Panels have the same axes, so that they
+//! can be compared, unless each is to have its own.
 
+use super::axes;
 use super::colormap::Colormap;
-use super::epochs::EpochScale;
-use super::legend::{self, Legend};
-use super::plane::{Labels, Plane, is_drawable};
-use super::sheet::{Frame, GREY, INK, LEADING, Look, Panels};
-use super::svg::{Anchor, Scene, TextStyle};
-use super::text;
+use super::epochs::{EpochScale, EpochSpread};
+use super::layout::{Content, Group, Layout};
+use super::legend::{Bar, Key, Legend};
+use super::plane::{Plane, is_drawable};
+use super::sheet::Look;
 use super::ticks::Axis;
 
 /// A sheet of information planes.
@@ -19,6 +19,31 @@ pub struct PlaneFigure {
     pub title: String,
     /// The panels, row by row; without any, the sheet says so.
     pub panels: Vec<PlanePanel>,
+    /// How they are drawn.
+    pub style: PlaneStyle,
+}
+
+/// How information planes are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PlaneStyle {
+    /// The colours of epochs.
+    pub map: Colormap,
+    /// How epochs are spread over the colours.
+    pub spread: EpochSpread,
+    /// The limits of the axes.
+    pub limits: PlaneLimits,
+}
+
+/// The limits of the axes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum PlaneLimits {
+    /// The same for all panels, from 0 on, so that they hold all points.
+    #[default]
+    Common,
+    /// The same for each panel alone.
+    Free,
+    /// These, x then y; what lies outside is not drawn. As [`PlaneLimits::Common`] where they are no limits: not finite, or not ascending.
+    Fixed((f64, f64), (f64, f64)),
 }
 
 /// The information plane of one experiment.
@@ -26,8 +51,8 @@ pub struct PlaneFigure {
 pub struct PlanePanel {
     /// Label of the experiment.
     pub title: String,
-    /// What else the reader must know, in parts separated by [`NOTE_SEPARATOR`]. Parts that all panels share are shown once, under the sheet's
-    /// title.
+    /// What else the reader must know, in parts separated by [`NOTE_SEPARATOR`](super::NOTE_SEPARATOR). Parts that all panels share are
+    /// shown once, under the sheet's title.
     pub note: String,
     /// The layers from input to output; without any point, the panel says "no finished run".
     pub layers: Vec<PlaneLayer>,
@@ -51,17 +76,13 @@ pub struct PlanePoint {
     pub i_xt: f64,
     /// I(T;Y) in bits.
     pub i_ty: f64,
+    /// Half-widths of an ellipse around the point, drawn for the last epoch.
+    pub spread: Option<(f64, f64)>,
 }
 
 /// The most panels that a sheet should have: beyond it the sheet is no page any more, and at about 2,000 panels of a long training the
 /// rasteriser refuses the number of shapes. Whoever has more draws several sheets.
 pub const PANELS_PER_SHEET: usize = 100;
-
-/// Separates the parts of a panel's note.
-pub const NOTE_SEPARATOR: &str = " · ";
-
-/// Most lines of a title; what is longer is cut (the SVG keeps the whole of a panel's as its tool tip).
-const MAX_LINES: usize = 8;
 
 /// Draws the figure as SVG text. Points that are not finite are left out.
 #[must_use]
@@ -69,59 +90,57 @@ pub fn infoplane(figure: &PlaneFigure) -> String {
     let nothing = [PlanePanel::default()];
     let panels = if figure.panels.is_empty() { &nothing[..] } else { &figure.panels };
     let look = Look::of(panels.len());
-    let mut plane = plane(look, panels);
-    let em = look.em;
-
-    let left = 0.5 * em + LEADING * look.label + 0.4 * em + plane.y_label_width() + 0.35 * em + plane.tick();
-    let right = plane.scale.map_or(1.5 * em, |scale| legend::colour_bar_width(&look, scale));
-    let width = Panels::width(&look, left + right);
-    plane.radius = (width * 0.011).clamp(0.8, 1.9);
-
-    let notes = Notes::of(panels);
-    let heading = Heading::new(&look, &figure.title, &notes.shared);
-    let headers: Vec<Header> = panels.iter().zip(&notes.own).map(|(p, note)| Header::new(&look, &p.title, note, width)).collect();
-    let heights: Vec<f64> = headers.iter().map(|h| h.height(&look)).collect();
-    let placed = Panels::place(&look, left, heading.height(&look), width, &heights);
-    let hull = placed.hull();
-    let legend = Legend::new(&look, &plane.layers, look.width - 2.0 * em);
-    let x_label = hull.bottom() + plane.tick() + 1.4 * em + look.label;
-    let legend_top = x_label + 0.9 * em;
-
-    let mut scene = Scene::new(look.width, legend_top + legend.height() + 0.3 * em, &figure.title);
-    heading.draw(&mut scene, &look);
-    for (i, (panel, frame)) in panels.iter().zip(&placed.frames).enumerate() {
-        scene.group(&format!("{}\n{}", panel.title, panel.note), |scene| {
-            headers[i].draw(scene, &look, *frame);
-            plane.draw(scene, panel, *frame, Labels { x: placed.is_lowest(i), y: placed.is_leftmost(i) });
-        });
-    }
-    let label = TextStyle { size: look.label, colour: INK, anchor: Anchor::Middle, upwards: false };
-    scene.text(hull.x + hull.width / 2.0, x_label, "I(X;T) in bits", label);
-    let upwards = TextStyle { upwards: true, ..label };
-    scene.text(0.5 * em + 0.85 * look.label, hull.y + hull.height / 2.0, "I(T;Y) in bits", upwards);
-    if let Some(scale) = plane.scale {
-        legend::draw_colour_bar(&mut scene, &look, &placed, scale, plane.map);
-    }
-    legend.draw(&mut scene, look.width / 2.0, legend_top);
-    scene.finish()
+    let axes = axes_of(panels, figure.style.limits);
+    let points = panels.iter().flat_map(|p| &p.layers).flat_map(|l| &l.points).filter(|p| is_drawable(p));
+    let scale = EpochScale::over(points.map(|p| p.epoch)).map(|scale| scale.spread(figure.style.spread));
+    let layers = layer_names(panels);
+    let keys = layers.iter().enumerate().map(|(i, &name)| (name, Key::Marker(i)));
+    let free = figure.style.limits == PlaneLimits::Free;
+    let groups = panels.iter().map(|panel| Group { title: &panel.title, note: &panel.note, panels: vec![""] });
+    let layout = Layout::new(
+        look,
+        Content {
+            title: &figure.title,
+            groups: groups.collect(),
+            labels: ("I(X;T) in bits", "I(T;Y) in bits"),
+            legend: Legend::new(&look, "layer", keys, look.width - 2.0 * look.em),
+            bar: scale.map(|scale| Bar::epochs(scale, figure.style.map)),
+            y_room: axes.iter().map(|(_, y)| axes::label_width(y, &look)).fold(0.0, f64::max),
+            own: (free, free),
+            aspect: None,
+        },
+    );
+    let radius = (layout.panel_width() * 0.011).clamp(0.8, 1.9);
+    layout.draw(|scene, i, frame, labels| {
+        let (x, y) = &axes[if axes.len() > 1 { i } else { 0 }];
+        let plane = Plane { look, x, y, radius, scale, map: figure.style.map, layers: &layers };
+        plane.draw(scene, &panels[i], frame, labels);
+    })
 }
 
-/// What the panels share: axes, colours, layers.
-fn plane(look: Look, panels: &[PlanePanel]) -> Plane<'_> {
+/// The axes of all panels, or of each.
+fn axes_of(panels: &[PlanePanel], limits: PlaneLimits) -> Vec<(Axis, Axis)> {
+    match limits {
+        PlaneLimits::Free => panels.iter().map(|panel| covering(std::slice::from_ref(panel))).collect(),
+        PlaneLimits::Fixed((x0, x1), (y0, y1)) => match (Axis::between(x0, x1), Axis::between(y0, y1)) {
+            (Some(x), Some(y)) => vec![(x, y)],
+            _ => vec![covering(panels)],
+        },
+        PlaneLimits::Common => vec![covering(panels)],
+    }
+}
+
+/// The axes that hold all points of these panels, with the ellipses around the last ones.
+fn covering(panels: &[PlanePanel]) -> (Axis, Axis) {
     let points = || panels.iter().flat_map(|p| &p.layers).flat_map(|l| &l.points).filter(|p| is_drawable(p));
-    let axis = |value: fn(&PlanePoint) -> f64| {
-        let (low, high) = points().map(value).fold((0.0, 0.0), |(a, b): (f64, f64), v| (a.min(v), b.max(v)));
+    let lasts = || panels.iter().flat_map(|p| &p.layers).filter_map(|l| l.points.last()).filter(|p| is_drawable(p));
+    let axis = |value: fn(&PlanePoint) -> f64, half: fn((f64, f64)) -> f64| {
+        let around = lasts().filter_map(|p| Some((value(p), half(p.spread?)))).flat_map(|(v, half)| [v - half, v + half]);
+        let all = points().map(value).chain(around.filter(|v| v.is_finite()));
+        let (low, high) = all.fold((0.0, 0.0), |(a, b): (f64, f64), v| (a.min(v), b.max(v)));
         Axis::covering(low, high)
     };
-    Plane {
-        look,
-        x: axis(|p| p.i_xt),
-        y: axis(|p| p.i_ty),
-        radius: 1.0,
-        scale: EpochScale::over(points().map(|p| p.epoch)),
-        map: Colormap::default(),
-        layers: layer_names(panels),
-    }
+    (axis(|p| p.i_xt, |half| half.0), axis(|p| p.i_ty, |half| half.1))
 }
 
 /// Every layer's name once, in the order of the network; the names that only ever come last (the readout's) at the end.
@@ -139,87 +158,6 @@ fn layer_names(panels: &[PlanePanel]) -> Vec<&str> {
     names
 }
 
-/// The panels' notes, parted into what all share and what is each panel's own.
-struct Notes {
-    shared: String,
-    own: Vec<String>,
-}
-
-impl Notes {
-    fn of(panels: &[PlanePanel]) -> Self {
-        let parts: Vec<Vec<&str>> = panels.iter().map(|p| p.note.split(NOTE_SEPARATOR).collect()).collect();
-        let shared: Vec<&str> = match &parts[..] {
-            [first, others @ ..] if !others.is_empty() => {
-                first.iter().copied().filter(|part| others.iter().all(|o| o.contains(part))).collect()
-            }
-            _ => Vec::new(),
-        };
-        let own = parts.iter().map(|parts| {
-            let own: Vec<&str> = parts.iter().copied().filter(|part| !shared.contains(part)).collect();
-            own.join(NOTE_SEPARATOR)
-        });
-        Self { own: own.collect(), shared: shared.join(NOTE_SEPARATOR) }
-    }
-}
-
-/// The sheet's title and what holds for all panels, in lines.
-struct Heading {
-    title: Vec<String>,
-    note: Vec<String>,
-}
-
-impl Heading {
-    fn new(look: &Look, title: &str, note: &str) -> Self {
-        let width = look.width - 2.0 * look.em;
-        let title = text::wrap_balanced(title, look.heading, width, MAX_LINES);
-        Self { title, note: text::wrap_parts(note, NOTE_SEPARATOR, look.em, width) }
-    }
-
-    fn height(&self, look: &Look) -> f64 {
-        let lines = self.title.len() as f64 * look.heading + self.note.len() as f64 * look.em;
-        LEADING * lines + if lines > 0.0 { 1.6 * look.em } else { 0.8 * look.em }
-    }
-
-    fn draw(&self, scene: &mut Scene, look: &Look) {
-        let mut y = 0.3 * look.em;
-        for (lines, size, colour) in [(&self.title, look.heading, INK), (&self.note, look.em, GREY)] {
-            y += 0.2 * look.em;
-            for line in lines {
-                y += LEADING * size;
-                scene.text(look.width / 2.0, y, line, TextStyle { size, colour, anchor: Anchor::Middle, upwards: false });
-            }
-        }
-    }
-}
-
-/// A panel's title and note, in lines that fit above it.
-struct Header {
-    title: Vec<String>,
-    note: Vec<String>,
-}
-
-impl Header {
-    fn new(look: &Look, title: &str, note: &str, width: f64) -> Self {
-        let title = text::wrap(title, look.title, width, MAX_LINES);
-        Self { title, note: text::wrap_parts(note, NOTE_SEPARATOR, look.em, width) }
-    }
-
-    fn height(&self, look: &Look) -> f64 {
-        LEADING * (self.title.len() as f64 * look.title + self.note.len() as f64 * look.em) + 0.5 * look.em
-    }
-
-    /// Draws the lines upwards from the panel's upper edge, so that a short title stands close to its panel.
-    fn draw(&self, scene: &mut Scene, look: &Look, frame: Frame) {
-        let mut y = frame.y - 0.5 * look.em;
-        for (lines, size, colour) in [(&self.note, look.em, GREY), (&self.title, look.title, INK)] {
-            for line in lines.iter().rev() {
-                scene.text(frame.x, y, line, TextStyle { size, colour, anchor: Anchor::Start, upwards: false });
-                y -= LEADING * size;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -228,12 +166,13 @@ mod tests {
 
     use super::*;
     use crate::plot::png;
+    use crate::plot::proof::{self, parse};
 
     /// A panel of `layers` layers that walk through the plane for `epochs` epochs.
     fn panel(title: &str, layers: usize, epochs: i64) -> PlanePanel {
         let point = |layer: usize, epoch: i64| {
             let (depth, time) = (layer as f64 / layers as f64, epoch as f64 / epochs as f64);
-            PlanePoint { epoch, i_xt: 12.0 - 8.0 * depth * time, i_ty: 1.0 - depth * (1.0 - time) }
+            PlanePoint { epoch, i_xt: 12.0 - 8.0 * depth * time, i_ty: 1.0 - depth * (1.0 - time), spread: None }
         };
         let layer = |i: usize| PlaneLayer {
             name: if i + 1 == layers { "out".to_owned() } else { (i + 1).to_string() },
@@ -244,44 +183,11 @@ mod tests {
     }
 
     fn figure(title: &str, panels: Vec<PlanePanel>) -> PlaneFigure {
-        PlaneFigure { title: title.to_owned(), panels }
+        PlaneFigure { title: title.to_owned(), panels, style: PlaneStyle::default() }
     }
 
-    fn parse(svg: &str) -> usvg::Tree {
-        let mut options = usvg::Options { dpi: 72.0, ..usvg::Options::default() };
-        options.fontdb_mut().load_font_data(dejavu::sans::regular().to_vec());
-        usvg::Tree::from_str(svg, &options).unwrap()
-    }
-
-    /// All texts of a figure with the boxes that the rasteriser gives them.
-    fn texts(group: &usvg::Group, found: &mut Vec<(String, usvg::Rect)>) {
-        for node in group.children() {
-            match node {
-                usvg::Node::Group(group) => texts(group, found),
-                usvg::Node::Text(text) => {
-                    found.push((text.chunks().iter().map(usvg::TextChunk::text).collect(), text.abs_bounding_box()));
-                }
-                usvg::Node::Path(_) | usvg::Node::Image(_) => {}
-            }
-        }
-    }
-
-    /// Holds that no text leaves the sheet and no two texts overlap.
     fn assert_clean(figure: &PlaneFigure) {
-        let tree = parse(&infoplane(figure));
-        let mut found = Vec::new();
-        texts(tree.root(), &mut found);
-        let (width, height) = (tree.size().width(), tree.size().height());
-        for (i, (text, a)) in found.iter().enumerate() {
-            assert!(
-                a.left() >= 0.0 && a.top() >= 0.0 && a.right() <= width && a.bottom() <= height,
-                "{text:?} leaves the sheet: {a:?}"
-            );
-            for (other, b) in &found[i + 1..] {
-                let apart = a.right() <= b.left() || b.right() <= a.left() || a.bottom() <= b.top() || b.bottom() <= a.top();
-                assert!(apart, "{text:?} {a:?} overlaps {other:?} {b:?}");
-            }
-        }
+        proof::assert_clean(&infoplane(figure));
     }
 
     const LONG: &str = "activation_fn=relu, max_norm_weights=0.8, initial_bias=-0.1, optimizer=adam, dataset=harmonics_zero_mean";
@@ -300,7 +206,7 @@ mod tests {
     #[test]
     fn degenerate_data_is_drawn() {
         let layer = |points: &[(i64, f64, f64)]| {
-            let points = points.iter().map(|&(epoch, i_xt, i_ty)| PlanePoint { epoch, i_xt, i_ty }).collect();
+            let points = points.iter().map(|&(epoch, i_xt, i_ty)| PlanePoint { epoch, i_xt, i_ty, spread: None }).collect();
             PlanePanel { title: "x".to_owned(), note: String::new(), layers: vec![PlaneLayer { name: "out".to_owned(), points }] }
         };
         let cases: [&[(i64, f64, f64)]; 8] = [
@@ -335,6 +241,33 @@ mod tests {
         let shown = |text: &str| svg.matches(&format!(">{text}<")).count();
         assert_eq!(shown("binning, bin_width 0.07 · n = 5"), 1);
         assert_eq!((shown("test accuracy 0.911"), shown("test accuracy 0.922")), (1, 1));
+    }
+
+    #[test]
+    fn every_way_of_drawing_is_clean() {
+        let limits = [
+            PlaneLimits::Common,
+            PlaneLimits::Free,
+            PlaneLimits::Fixed((0.0, 18.0), (0.0, 3.5)),
+            PlaneLimits::Fixed((3.0, 4.0), (0.2, 0.3)),
+            PlaneLimits::Fixed((1.0, 0.0), (f64::NAN, 1.0)),
+        ];
+        for (limits, count) in limits.into_iter().flat_map(|limits| [1, 2, 3, 7, 40].map(|count| (limits, count))) {
+            let mut panels: Vec<_> = (0..count).map(|i| panel(["tanh", LONG][i % 2], 1 + i % 6, [30, 120, 1][i % 3])).collect();
+            panels.iter_mut().flat_map(|p| &mut p.layers).flat_map(|l| &mut l.points).for_each(|p| p.spread = Some((0.4, 0.02)));
+            let style = PlaneStyle { map: Colormap::Gnuplot, spread: EpochSpread::Log, limits };
+            assert_clean(&PlaneFigure { style, ..figure("every way", panels) });
+        }
+    }
+
+    #[test]
+    fn ellipses_stand_around_the_last_points_and_inside_the_axes() {
+        let mut one = panel("a", 3, 20);
+        one.layers.iter_mut().flat_map(|l| &mut l.points).for_each(|p| p.spread = Some((1.5, 0.1)));
+        let svg = infoplane(&figure("t", vec![one.clone()]));
+        assert_eq!(svg.matches("fill-opacity").count(), 3);
+        let (x, _) = covering(&[one]);
+        assert!(x.high() >= 12.0 + 1.5);
     }
 
     #[test]

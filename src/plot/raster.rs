@@ -40,11 +40,7 @@ pub enum RasterError {
 /// # Errors
 /// When `svg` is not an SVG document or `scale` is not a positive number.
 pub fn png(svg: &str, scale: f32) -> Result<Vec<u8>, RasterError> {
-    let mut options = Options { dpi: 72.0, font_family: "DejaVu Sans".to_owned(), ..Options::default() };
-    let fonts = options.fontdb_mut();
-    fonts.load_font_data(dejavu::sans::regular().to_vec());
-    fonts.set_sans_serif_family("DejaVu Sans");
-    let tree = Tree::from_str(svg, &options).map_err(RasterError::Svg)?;
+    let tree = Tree::from_str(svg, &options()).map_err(RasterError::Svg)?;
 
     let (width, height) = (tree.size().width(), tree.size().height());
     let size = || RasterError::Size { width, height, scale };
@@ -54,6 +50,15 @@ pub fn png(svg: &str, scale: f32) -> Result<Vec<u8>, RasterError> {
     let mut bytes = pixmap.encode_png().map_err(|e| RasterError::Encode(e.to_string()))?;
     declare_resolution(&mut bytes, bounded);
     Ok(bytes)
+}
+
+/// How figures are read: in points, with the one font.
+pub(super) fn options() -> Options<'static> {
+    let mut options = Options { dpi: 72.0, font_family: "DejaVu Sans".to_owned(), ..Options::default() };
+    let fonts = options.fontdb_mut();
+    fonts.load_font_data(dejavu::sans::regular().to_vec());
+    fonts.set_sans_serif_family("DejaVu Sans");
+    options
 }
 
 /// The scale that keeps a sheet below [`MAX_PIXELS`] and the pixels (columns, rows) at it; `None` if there would be none.

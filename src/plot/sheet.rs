@@ -39,7 +39,22 @@ pub struct Look {
 impl Look {
     /// The look of a sheet of `panels` panels.
     pub fn of(panels: usize) -> Self {
-        match columns(panels) {
+        Self::with_columns(columns(panels))
+    }
+
+    /// The look of a sheet of groups of panels: a group stands in one row, or in rows of its own.
+    pub fn of_groups(groups: usize, size: usize) -> Self {
+        match (groups, size) {
+            (_, 0 | 1) => Self::of(groups),
+            (1, _) => Self::of(size),
+            (..=6, 2) => Self::with_columns(4),
+            (_, 2) => Self::with_columns(6),
+            (_, size) => Self::with_columns(size.min(6)),
+        }
+    }
+
+    fn with_columns(columns: usize) -> Self {
+        match columns {
             1 => Self { columns: 1, width: COLUMN, em: 7.0, label: 8.0, title: 8.0, heading: 9.0 },
             2 => Self { columns: 2, width: 2.0 * COLUMN, em: 10.0, label: 11.0, title: 11.0, heading: 12.5 },
             columns => {
@@ -87,27 +102,32 @@ impl Frame {
 pub struct Panels {
     /// The axes of each panel, row by row.
     pub frames: Vec<Frame>,
-    columns: usize,
+    /// Column of each panel, and whether no panel stands below it.
+    places: Vec<(usize, bool)>,
 }
 
 impl Panels {
-    /// Width of a panel when `margins` (left plus right) are taken off the sheet.
-    pub fn width(look: &Look, margins: f64) -> f64 {
-        let gaps = (look.columns - 1) as f64 * gap(look);
+    /// Width of a panel when `margins` (left plus right) are taken off the sheet, and `gap` between columns.
+    pub fn width(look: &Look, margins: f64, gap: f64) -> f64 {
+        let gaps = (look.columns - 1) as f64 * gap;
         ((look.width - margins - gaps) / look.columns as f64).max(look.em * 3.0)
     }
 
-    /// Places panels of that width from (left, top) on; `headers` are the heights of what stands above each panel.
-    pub fn place(look: &Look, left: f64, top: f64, width: f64, headers: &[f64]) -> Self {
-        let height = width * if look.columns > 2 { 0.86 } else { 0.78 };
-        let mut frames = Vec::with_capacity(headers.len());
+    /// Places panels of that size from (left, top) on; `rows` are the heights of what stands above each panel, `gaps` the distances of
+    /// columns and of rows.
+    pub fn place((left, top): (f64, f64), (width, height): (f64, f64), rows: &[Vec<f64>], gaps: (f64, f64)) -> Self {
+        let mut panels = Self { frames: Vec::new(), places: Vec::new() };
         let mut y = top;
-        for row in headers.chunks(look.columns) {
+        for (i, row) in rows.iter().enumerate() {
             y += row.iter().copied().fold(0.0, f64::max);
-            frames.extend((0..row.len()).map(|column| Frame { x: left + column as f64 * (width + gap(look)), y, width, height }));
-            y += height + 1.1 * look.em;
+            let below = rows.get(i + 1).map_or(0, Vec::len);
+            for column in 0..row.len() {
+                panels.frames.push(Frame { x: left + column as f64 * (width + gaps.0), y, width, height });
+                panels.places.push((column, column >= below));
+            }
+            y += height + gaps.1;
         }
-        Self { frames, columns: look.columns }
+        panels
     }
 
     /// The rectangle that encloses all panels, their headers apart.
@@ -128,18 +148,13 @@ impl Panels {
 
     /// Whether panel `i` has no panel to its left, and so carries the labels of the y axis.
     pub fn is_leftmost(&self, i: usize) -> bool {
-        i.is_multiple_of(self.columns)
+        self.places[i].0 == 0
     }
 
     /// Whether panel `i` has no panel below, and so carries the labels of the x axis.
     pub fn is_lowest(&self, i: usize) -> bool {
-        i + self.columns >= self.frames.len()
+        self.places[i].1
     }
-}
-
-/// Distance of two columns.
-fn gap(look: &Look) -> f64 {
-    1.7 * look.em
 }
 
 #[cfg(test)]
@@ -159,9 +174,9 @@ mod tests {
     fn panels_do_not_touch() {
         for count in [1, 2, 3, 5, 8, 40, 113] {
             let look = Look::of(count);
-            let width = Panels::width(&look, 80.0);
-            let headers = vec![20.0; count];
-            let panels = Panels::place(&look, 40.0, 10.0, width, &headers);
+            let width = Panels::width(&look, 80.0, 12.0);
+            let rows: Vec<Vec<f64>> = vec![20.0; count].chunks(look.columns).map(<[f64]>::to_vec).collect();
+            let panels = Panels::place((40.0, 10.0), (width, 0.8 * width), &rows, (12.0, 8.0));
             assert_eq!(panels.frames.len(), count);
             for (i, a) in panels.frames.iter().enumerate() {
                 assert!(a.right() <= look.width - 40.0 + 1e-9);

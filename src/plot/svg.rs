@@ -29,12 +29,14 @@ pub struct Stroke {
     pub width: f64,
     /// 0 (invisible) to 1.
     pub opacity: f64,
+    /// Length of dashes and of the gaps between them; 0 for an unbroken line.
+    pub dash: f64,
 }
 
 impl Stroke {
     /// An opaque line.
     pub const fn solid(colour: Rgb, width: f64) -> Self {
-        Self { colour, width, opacity: 1.0 }
+        Self { colour, width, opacity: 1.0, dash: 0.0 }
     }
 }
 
@@ -103,6 +105,13 @@ impl Path {
         self.put(format_args!("M{} {}a{r} {r} 0 1 1 {} 0a{r} {r} 0 1 1 {} 0Z", Length(left), Length(y), d.0, d.1));
     }
 
+    /// Adds an ellipse with half-widths `a` and `b`.
+    pub fn ellipse(&mut self, x: f64, y: f64, a: f64, b: f64) {
+        let (left, d) = (x - a, 2.0 * a);
+        let (a, b, d) = (Length(a), Length(b), (Length(d), Length(-d)));
+        self.put(format_args!("M{} {}a{a} {b} 0 1 1 {} 0a{a} {b} 0 1 1 {} 0Z", Length(left), Length(y), d.0, d.1));
+    }
+
     fn put(&mut self, text: fmt::Arguments<'_>) {
         // Writing to a String cannot fail.
         let _ = self.0.write_fmt(text);
@@ -116,20 +125,34 @@ pub struct Scene {
     height: f64,
     title: String,
     body: String,
+    clips: usize,
 }
 
 impl Scene {
     /// A white sheet of `width` × `height` points; `title` is for readers that show or speak a title.
     pub fn new(width: f64, height: f64, title: &str) -> Self {
-        let mut scene = Self { width, height, title: title.to_owned(), body: String::new() };
+        let mut scene = Self { width, height, title: title.to_owned(), body: String::new(), clips: 0 };
         scene.rect(0.0, 0.0, width, height, Some(Rgb(255, 255, 255)), None);
         scene
+    }
+
+    /// A sheet that lets through what it is laid upon.
+    pub fn clear(width: f64, height: f64) -> Self {
+        Self { width, height, title: String::new(), body: String::new(), clips: 0 }
     }
 
     /// A rectangle by its upper left corner and size.
     pub fn rect(&mut self, x: f64, y: f64, width: f64, height: f64, fill: Option<Rgb>, stroke: Option<Stroke>) {
         let (x, y, width, height) = (Length(x), Length(y), Length(width), Length(height));
         self.put(format_args!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"{}/>\n", Paint(fill, stroke)));
+    }
+
+    /// A cell of a table of colours: without soft edges, so that no seam shows between neighbours.
+    pub fn cell(&mut self, x: f64, y: f64, width: f64, height: f64, fill: Rgb) {
+        let (x, y, width, height) = (Length(x), Length(y), Length(width), Length(height));
+        self.put(format_args!(
+            "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{fill}\" shape-rendering=\"crispEdges\"/>\n"
+        ));
     }
 
     /// An outline, filled, stroked or both. An empty one draws nothing.
@@ -166,6 +189,24 @@ impl Scene {
         self.body.push_str("</g>\n");
     }
 
+    /// An outline filled with a colour that lets through what is behind: `opacity` from 0 (invisible) to 1.
+    pub fn veil(&mut self, path: &Path, colour: Rgb, opacity: f64) {
+        if !path.is_empty() {
+            self.put(format_args!("<path d=\"{}\" fill=\"{colour}\" fill-opacity=\"{}\"/>\n", path.0, Length(opacity)));
+        }
+    }
+
+    /// Draws by `draw`, cut off outside of the rectangle.
+    pub fn clipped(&mut self, x: f64, y: f64, width: f64, height: f64, draw: impl FnOnce(&mut Self)) {
+        let (x, y, width, height, id) = (Length(x), Length(y), Length(width), Length(height), self.clips);
+        self.clips += 1;
+        self.put(format_args!(
+            "<clipPath id=\"c{id}\"><rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/></clipPath><g clip-path=\"url(#c{id})\">\n"
+        ));
+        draw(self);
+        self.body.push_str("</g>\n");
+    }
+
     /// The whole document.
     pub fn finish(self) -> String {
         let (width, height) = (Length(self.width), Length(self.height));
@@ -194,6 +235,9 @@ impl Display for Paint {
         }
         let Some(stroke) = self.1 else { return Ok(()) };
         write!(f, " stroke=\"{}\" stroke-width=\"{}\"", stroke.colour, Length(stroke.width))?;
+        if stroke.dash > 0.0 {
+            write!(f, " stroke-dasharray=\"{}\"", Length(stroke.dash))?;
+        }
         if stroke.opacity < 1.0 { write!(f, " stroke-opacity=\"{}\"", Length(stroke.opacity)) } else { Ok(()) }
     }
 }

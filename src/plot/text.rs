@@ -22,6 +22,8 @@ fn advance(c: char) -> f64 {
     match (ascii, c) {
         (Some(&units), _) => f64::from(units) / 2048.0,
         (None, '·') => 651.0 / 2048.0,
+        (None, '⁰' | '⁴'..='⁹' | '¹' | '²' | '³') => 0.41,
+        (None, '⁻') => 0.54,
         (None, '\u{a0}'..='\u{17f}' | '\u{370}'..='\u{45f}' | '…') => LETTER,
         _ => WIDEST,
     }

@@ -1,17 +1,35 @@
-//! Linear axes: limits and ticks at round numbers.
+//! Axes: limits, ticks at round numbers, and where a value lies between the limits; linear, logarithmic, and of epochs.
+
+use super::epochs::EpochScale;
 
 /// At most this many ticks on an axis.
 pub const MAX_TICKS: usize = 8;
 /// Values smaller than this are rounding errors of an estimate that is 0.
 const NOTHING: f64 = 1e-9;
+/// Decades of a logarithmic axis at most: what lies deeper is drawn at the edge of nothing.
+const MOST_DECADES: i32 = 16;
 
-/// An axis from its first to its last tick.
+/// An axis between two limits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
-    /// Tick values, ascending, evenly spaced; at least two.
+    /// Tick values within the limits, ascending; at least two.
     pub ticks: Vec<f64>,
-    /// Decimals that tell the ticks apart.
-    decimals: usize,
+    /// Strokes without a name between them.
+    pub minor: Vec<f64>,
+    limits: (f64, f64),
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    /// Ticks evenly spaced, told apart by that many decimals.
+    Linear(usize),
+    /// Ticks at powers of ten.
+    Log,
+    /// The epochs of a training.
+    Epochs(EpochScale),
+    /// Rows of a table: as many as there are units between the limits.
+    Places,
 }
 
 impl Axis {
@@ -23,36 +41,124 @@ impl Axis {
         let step = Step::for_range(high - low, MAX_TICKS, |step| step.spans(low, high));
         let (first, last) = step.span(low, high);
         let count = (last - first) as usize + 1;
-        Self { ticks: (0..count).map(|i| step.times(first + i as f64)).collect(), decimals: step.decimals() }
+        let ticks: Vec<f64> = (0..count).map(|i| step.times(first + i as f64)).collect();
+        let limits = (ticks[0], ticks[count - 1]);
+        Self { ticks, minor: Vec::new(), limits, kind: Kind::Linear(step.decimals()) }
     }
 
-    /// The first tick's value.
+    /// The axis from `low` to `high` exactly, whatever lies outside; `None` unless both are finite and `low` is the lesser by enough for ticks.
+    pub fn between(low: f64, high: f64) -> Option<Self> {
+        let range = high - low;
+        if !(range.is_finite() && range > 0.0 && range > 1e-9 * low.abs().max(high.abs())) {
+            return None;
+        }
+        let within = |step: Step| {
+            let unit = step.times(1.0);
+            ((low / unit - 1e-6).ceil(), (high / unit + 1e-6).floor())
+        };
+        let count = |(first, last): (f64, f64)| if last < first { 0 } else { (last - first) as usize + 1 };
+        let step = Step::for_range(range, MAX_TICKS, |step| count(within(step)));
+        let span = within(step);
+        let ticks: Vec<f64> = (0..count(span)).map(|i| step.times(span.0 + i as f64)).collect();
+        (ticks.len() >= 2).then_some(Self { ticks, minor: Vec::new(), limits: (low, high), kind: Kind::Linear(step.decimals()) })
+    }
+
+    /// The logarithmic axis of whole decades that covers the values > 0; 0.1 to 1 without any.
+    pub fn log(values: impl IntoIterator<Item = f64>) -> Self {
+        let ends = |(a, b): (f64, f64), v: f64| (a.min(v), b.max(v));
+        let (low, high) = values.into_iter().filter(|v| v.is_finite() && *v > 0.0).fold((f64::MAX, 0.0), ends);
+        let (low, high) = if low > high { (0.1, 1.0) } else { (low, high) };
+        let last = libm::ceil(libm::log10(high) - 1e-9) as i32;
+        let first = (libm::floor(libm::log10(low) + 1e-9) as i32).min(last - 1).max(last - MOST_DECADES);
+        let ticks: Vec<f64> = (first..=last).map(power_of_ten).collect();
+        // Within few decades the numbers between are worth a stroke.
+        let within = |decade: f64| (2..10).map(move |m| decade * f64::from(m));
+        let minor = if last - first > 6 { Vec::new() } else { (first..last).map(power_of_ten).flat_map(within).collect() };
+        Self { limits: (ticks[0], ticks[ticks.len() - 1]), ticks, minor, kind: Kind::Log }
+    }
+
+    /// The axis of a training's epochs.
+    pub fn epochs(scale: EpochScale) -> Self {
+        let (named, minor): (Vec<_>, Vec<_>) = scale.ticks(0.0).into_iter().partition(|tick| tick.labelled);
+        let values = |ticks: Vec<super::epochs::EpochTick>| ticks.into_iter().map(|tick| tick.epoch as f64).collect::<Vec<_>>();
+        let (ticks, minor) = (values(named), values(minor));
+        Self { limits: (ticks[0], ticks[ticks.len() - 1]), ticks, minor, kind: Kind::Epochs(scale) }
+    }
+
+    /// The axis of `count` rows or columns of a table, numbered from 0; a tick stands in the middle of each.
+    pub fn places(count: usize) -> Self {
+        let ticks = (0..count.max(1)).map(|i| i as f64).collect();
+        Self { ticks, minor: Vec::new(), limits: (-0.5, count.max(1) as f64 - 0.5), kind: Kind::Places }
+    }
+
+    /// The lower limit.
     pub fn low(&self) -> f64 {
-        self.ticks.first().copied().unwrap_or(0.0)
+        self.limits.0
     }
 
-    /// The last tick's value.
+    /// The upper limit.
     pub fn high(&self) -> f64 {
-        self.ticks.last().copied().unwrap_or(1.0)
+        self.limits.1
+    }
+
+    /// Whether a value lies within the limits, up to rounding errors.
+    pub fn holds(&self, value: f64) -> bool {
+        let position = self.position(value);
+        (-1e-6..=1.0 + 1e-6).contains(&position)
+    }
+
+    /// Where a value lies: 0 at the lower limit, 1 at the upper. On a logarithmic axis what is not above 0 lies far below.
+    pub fn position(&self, value: f64) -> f64 {
+        let (low, high) = self.limits;
+        match self.kind {
+            Kind::Linear(_) | Kind::Places => (value - low) / (high - low),
+            Kind::Log if value > 0.0 => libm::log10(value / low) / libm::log10(high / low),
+            Kind::Log => -1.0,
+            Kind::Epochs(scale) => scale.position(value as i64),
+        }
     }
 
     /// The text at a tick.
     pub fn label(&self, tick: f64) -> String {
-        // Far from 1 every digit of a plain number would be a zero.
-        if self.decimals > 5 || self.high().max(-self.low()) >= 1e7 {
-            format!("{tick:e}")
-        } else {
-            format!("{tick:.*}", self.decimals)
+        match self.kind {
+            Kind::Log => format!("10{}", superscript(libm::round(libm::log10(tick)) as i32)),
+            Kind::Epochs(_) => (tick as i64).to_string().replace('-', "\u{2212}"),
+            Kind::Places => format!("{tick}"),
+            // Far from 1 every digit of a plain number would be a zero.
+            Kind::Linear(decimals) if decimals > 5 || self.high().max(-self.low()) >= 1e7 => format!("{tick:e}"),
+            Kind::Linear(decimals) => format!("{tick:.decimals$}"),
         }
     }
 
-    /// The ticks that get a label when only `max` labels fit: every k-th from zero or the first, k as small as possible.
+    /// The ticks that get a label when only `max` labels fit: every k-th from zero or the first, k as small as possible; of epochs the ends
+    /// and powers of ten.
     pub fn labelled(&self, max: usize) -> Vec<f64> {
+        if let Kind::Epochs(scale) = self.kind {
+            let ticks = scale.ticks(1.0 / max.max(2) as f64);
+            return ticks.iter().filter(|tick| tick.labelled).map(|tick| tick.epoch as f64).collect();
+        }
         let intervals = self.ticks.len() - 1;
-        let every = (1..=intervals).find(|k| intervals / k < max).unwrap_or(intervals);
+        let every = (1..=intervals).find(|k| intervals / k < max).unwrap_or(intervals.max(1));
         let zero = self.ticks.iter().position(|&t| t == 0.0).unwrap_or(0);
         self.ticks.iter().enumerate().filter(|(i, _)| i % every == zero % every).map(|(_, &t)| t).collect()
     }
+}
+
+fn power_of_ten(exponent: i32) -> f64 {
+    let power = (0..exponent.abs()).fold(1.0, |p, _| p * 10.0);
+    if exponent < 0 { 1.0 / power } else { power }
+}
+
+/// A whole number in raised digits.
+fn superscript(number: i32) -> String {
+    let raised = |c: char| match c {
+        '-' => '\u{207b}',
+        '1' => '\u{b9}',
+        '2' => '\u{b2}',
+        '3' => '\u{b3}',
+        digit => char::from_u32(0x2070 + digit.to_digit(10).unwrap_or(0)).unwrap_or(digit),
+    };
+    number.to_string().chars().map(raised).collect()
 }
 
 /// A round step: 1, 2 or 5 times a power of ten.
@@ -113,6 +219,28 @@ mod tests {
         let axis = Axis::covering(0.0, 0.9987);
         assert_eq!(axis.ticks.iter().map(|&t| axis.label(t)).collect::<Vec<_>>(), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(Axis::covering(0.0, 3e-7).label(1e-7), "1e-7");
+    }
+
+    #[test]
+    fn limits_that_are_given_are_kept() {
+        let axis = Axis::between(0.0, 3.5).unwrap();
+        assert_eq!((axis.low(), axis.high()), (0.0, 3.5));
+        assert_eq!(axis.ticks, [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5]);
+        assert_eq!(Axis::between(0.3, 1.05).unwrap().ticks[0], 0.3);
+        assert!(axis.holds(0.0) && axis.holds(3.5) && !axis.holds(3.6));
+        for (low, high) in [(1.0, 1.0), (2.0, 1.0), (f64::NAN, 1.0), (0.0, f64::INFINITY), (1e9, 1e9 + 1e-3)] {
+            assert_eq!(Axis::between(low, high), None, "{low} {high}");
+        }
+    }
+
+    #[test]
+    fn logarithmic_axes_have_whole_decades() {
+        let axis = Axis::log([0.03, 7.0, 0.0, -1.0, f64::NAN]);
+        assert_eq!(axis.ticks.iter().map(|&t| axis.label(t)).collect::<Vec<_>>(), ["10⁻²", "10⁻¹", "10⁰", "10¹"]);
+        assert!((axis.position(1.0) - 2.0 / 3.0).abs() < 1e-12 && axis.position(0.0) < 0.0);
+        assert_eq!(Axis::log([]).ticks, [0.1, 1.0]);
+        assert_eq!(Axis::log([1.0]).ticks, [0.1, 1.0]);
+        assert_eq!(Axis::log([1e-300, 1e300]).ticks.len(), 17);
     }
 
     #[test]

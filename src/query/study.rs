@@ -204,6 +204,7 @@ pub mod samples {
             training: training.clone().into(),
             estimators: vec![estimator],
             splits: vec![Split::Train, Split::Test],
+            tensorboard: false,
             data_dir: String::new(),
             seed_offset: 0,
         };

@@ -122,7 +122,8 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_file_on(&OsDisk, path, bytes)
 }
 
-fn replace_file_on(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// As [`replace_file`], on a given disk.
+pub fn replace_file_on(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
     let (temporary, mut file) = create_held(disk, dir, ".", TEMPORARY)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| disk.rename(&temporary, path));

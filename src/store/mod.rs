@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! STORE/.infoplane/segments/NAME.seg    one writing process each: header, then frames, appended only
+//! STORE/.infoplane/checkpoints/        what trainings under way left, see [`checkpoints`]; may be deleted at any time
 //! STORE/.infoplane/leases/GROUP/…       who works on what, under a launcher without a coordinator
 //! STORE/COHORT-NAME/*.parquet           tables, materialised from records; may be deleted at any time
 //! ```
@@ -48,9 +49,10 @@
 //! A sealed segment ends with an index of its records, so opening a store reads 32 bytes a record (64 for an attempt) and not a header each.
 //! Only what was written since the last compaction is walked.
 //!
-//! Reading order: `records`, `frame`, `scan`, `disk`, `writer`, `footer`, `index`, `compact`, `tables`, `archive`, `lease`.
+//! Reading order: `records`, `frame`, `scan`, `disk`, `writer`, `footer`, `index`, `compact`, `tables`, `checkpoints`, `archive`, `lease`.
 
 pub mod archive;
+pub mod checkpoints;
 pub mod columns;
 pub mod compact;
 mod disk;
@@ -186,6 +188,12 @@ impl Store {
         }
         found.sort();
         found
+    }
+
+    /// What trainings under way left in this store.
+    #[must_use]
+    pub fn checkpoints(&self) -> checkpoints::Checkpoints {
+        checkpoints::Checkpoints::new(self.root.join(".infoplane").join("checkpoints"), Arc::clone(&self.disk))
     }
 
     fn segments(&self) -> PathBuf {

@@ -3,23 +3,23 @@
 //! Training and measurement are separate records, so a crash between them costs the measurement alone, and a measurement that is asked
 //! for later reads the snapshots. Where snapshots are too large to keep, the measurement trains again and measures on the way.
 
+use std::time::Instant;
+
 use rayon::prelude::*;
 
+use super::control::{Control, Step};
+use super::course::{self, Recorder, Rows};
 use super::data::{DataError, Library};
-use super::measure::{MeasureError, Plan, Space};
+use super::measure::{MeasureError, Plan, Ranges, Space};
+use super::serve::chain;
 use crate::grid::plan::Task;
 use crate::math::exec::Exec;
-use crate::store::records::{GradientRow, MeasureRow, Measurement, MetricRow, Record, Snapshots, Training};
+use crate::store::checkpoints::{Checkpoints, Found};
+use crate::store::records::{MeasureRow, Measurement, Record, Snapshots};
 use crate::store::{Index, Store, StoreError, Writer};
 use crate::train::data::Dataset;
 use crate::train::network::Network;
-use crate::train::spec::Split;
 use crate::train::trainer::{Diverged, Trainer};
-
-/// Snapshots of a training are kept up to this size, in bytes.
-const KEEP_SNAPSHOTS: usize = 16 << 20;
-/// Splits on which metrics and gradients are recorded.
-const RECORDED_SPLITS: [Split; 2] = [Split::Train, Split::Test];
 
 /// A task that did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +36,12 @@ pub enum TaskError {
     /// The store could not be read or written: not the task's fault.
     #[error("cannot keep the results")]
     Store(#[from] StoreError),
+    /// It was stopped, as its [`Control`] asked: nobody's fault. What was handed over before stays.
+    #[error("stopped{}", .kept.map_or_else(String::new, |epoch| format!("; a checkpoint of epoch {epoch} is kept")))]
+    Stopped {
+        /// Epoch of the checkpoint that the next attempt continues from.
+        kept: Option<i64>,
+    },
 }
 
 impl TaskError {
@@ -53,11 +59,21 @@ pub trait Keep {
     /// # Errors
     /// [`StoreError`] if it cannot be kept.
     fn append(&self, record: &Record) -> Result<(), StoreError>;
+
+    /// Waits until all that was taken over is safe.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be kept.
+    fn settle(&self) -> Result<(), StoreError>;
 }
 
 impl Keep for Writer {
     fn append(&self, record: &Record) -> Result<(), StoreError> {
         Self::append(self, record).map(drop)
+    }
+
+    fn settle(&self) -> Result<(), StoreError> {
+        self.flush()
     }
 }
 
@@ -71,27 +87,25 @@ pub struct Executor<'a> {
     pub index: Option<Index>,
     /// Where results go.
     pub writer: &'a dyn Keep,
+    /// Where checkpoints are left and taken up; `None`: every training is done from its beginning.
+    pub checkpoints: Option<Checkpoints>,
     /// Data sets.
     pub data: Library,
 }
 
-/// Snapshots by epoch, and the rows measured of each.
-type Rows = Vec<Vec<MeasureRow>>;
-
 impl Executor<'_> {
-    /// Executes a task and hands its records to the writer. `progress` hears shares of the work between 0 and 1.
+    /// Executes a task and hands its records to the writer, as `control` wants.
     ///
     /// # Errors
     /// [`TaskError`]; what was handed over before stays.
-    pub fn execute(&mut self, task: &Task, progress: &mut dyn FnMut(f64)) -> Result<(), TaskError> {
+    pub fn execute(&mut self, task: &Task, control: &mut dyn Control) -> Result<(), TaskError> {
         let data = self.data.get(&task.spec.dataset, task.spec.split_seed)?;
         let training_share = task.training_cost() / task.cost().max(1.0);
         let committed = if task.train { None } else { self.snapshots(task)? };
         let (epochs, snapshots) = match committed {
             Some(found) => found,
             None => {
-                let trained = self.train(task, &data, &mut |share| progress(share * training_share))?;
-                match trained {
+                match self.train(task, &data, training_share, control)? {
                     Some(found) => found,
                     // Too large to keep: everything was measured on the way.
                     None => return Ok(()),
@@ -99,11 +113,17 @@ impl Executor<'_> {
             }
         };
         if !task.measure.is_empty() {
-            let mut late = |share: f64| progress(training_share + share * (1.0 - training_share));
-            let rows = self.measure(task, &data, &epochs, &snapshots, &mut late)?;
+            let rows = self.measure(task, &data, &epochs, &snapshots, training_share, control)?;
             self.commit_measurements(task, rows)?;
         }
         Ok(())
+    }
+
+    /// Takes away what a task that failed for good has left: the same again would fail again, or the checkpoint is to blame.
+    pub fn forget(&self, task: &Task) {
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.remove(task.training);
+        }
     }
 
     /// Recorded epochs and snapshots of a committed training; `None` if they were not kept or are damaged.
@@ -125,37 +145,119 @@ impl Executor<'_> {
         &self,
         task: &Task,
         data: &Dataset,
-        progress: &mut dyn FnMut(f64),
+        share: f64,
+        control: &mut dyn Control,
     ) -> Result<Option<(Vec<i64>, Snapshots)>, TaskError> {
         let spec = &task.spec;
-        let epochs = spec.schedule.recorded(spec.epochs);
-        let mut trainer = Trainer::new(spec, data, task.seed, self.exec);
-        let keep = size_of_val(trainer.parameters()) * epochs.len() <= KEEP_SNAPSHOTS;
-        let network = trainer.network().clone();
+        let (planned, last) = (spec.schedule.count(spec.epochs), i64::from(spec.epochs) - 1);
+        let network = Network::new(spec, data.inputs(), data.n_classes);
+        let limit = usize::try_from(spec.schedule.keep_snapshots).unwrap_or(usize::MAX);
+        let keep = network.n_parameters() * size_of::<f32>() * planned <= limit;
         let plan = Plan::new(&network, data, if keep { &[] } else { &task.measure });
-        let mut recorder = Recorder::default();
-        let (mut space, mut rows): (Space, Vec<Rows>) = (Space::default(), Vec::new());
-        for epoch in -1..i64::from(spec.epochs) {
+        // What spans all epochs must be known before the first is measured, so that such a training is passed through twice.
+        let plan = if plan.wants_ranges() { self.with_ranges(plan, task, data)? } else { plan };
+        let (mut space, mut epochs) = (Space::default(), Vec::with_capacity(planned));
+        let (mut kept, mut trainer, mut recorder) = match self.continued(task, data, keep) {
+            Some((trainer, recorder)) => (Some(trainer.epoch()), trainer, recorder),
+            None => (None, Trainer::new(spec, data, task.seed, self.exec), Recorder::new(task, keep)),
+        };
+        if let Some(epoch) = kept {
+            epochs.extend((-1..=epoch).filter(|&epoch| spec.schedule.records(epoch, spec.epochs)));
+            control.continued(epoch);
+        }
+        for epoch in kept.map_or(-1, |epoch| epoch + 1)..=last {
+            let mut stops = false;
             if epoch >= 0 {
                 trainer.pass()?;
+                stops = trainer.stops()?;
             }
-            if spec.schedule.records(epoch, spec.epochs) {
+            // Where it stops early is its last epoch.
+            if stops || spec.schedule.records(epoch, spec.epochs) {
+                epochs.push(epoch);
                 recorder.record(&mut trainer, epoch)?;
                 if keep {
                     recorder.snapshots.parameters.push(trainer.parameters().to_vec());
                 } else {
-                    rows.push(plan.at(self.exec, epoch, trainer.parameters(), &mut space)?);
+                    recorder.rows.push(plan.at(self.exec, epoch, trainer.parameters(), &mut space)?);
                 }
-                progress((epoch + 1) as f64 / f64::from(spec.epochs.max(1)));
+                control.progress(share * (epoch + 1) as f64 / f64::from(spec.epochs.max(1)));
+            }
+            if stops {
+                break;
+            }
+            // Behind the last pass there is nothing left to stop.
+            if epoch < last {
+                let step = control.at_pass();
+                if matches!(step, Step::Checkpoint | Step::CheckpointAndStop) && self.save(task, &trainer, &recorder, control) {
+                    kept = Some(epoch);
+                }
+                if matches!(step, Step::Stop | Step::CheckpointAndStop) {
+                    return Err(TaskError::Stopped { kept });
+                }
             }
         }
-        let snapshots = recorder.snapshots.clone();
+        let (snapshots, rows) = (recorder.snapshots.clone(), std::mem::take(&mut recorder.rows));
         self.writer.append(&Record::Training(recorder.finish(task, &epochs, keep)))?;
-        if keep {
-            return Ok(Some((epochs, snapshots)));
+        if !keep {
+            self.commit_measurements(task, rows)?;
         }
-        self.commit_measurements(task, rows)?;
-        Ok(None)
+        if kept.is_some() {
+            // Only once nothing can be lost any more.
+            self.writer.settle()?;
+            self.forget(task);
+        }
+        Ok(keep.then_some((epochs, snapshots)))
+    }
+
+    /// The training as its checkpoint has it, if there is one that can be used.
+    fn continued<'t>(&self, task: &'t Task, data: &'t Dataset, keep: bool) -> Option<(Trainer<'t>, Recorder)> {
+        let body = match self.checkpoints.as_ref()?.find(task.training, course::LAYOUT) {
+            Found::Nothing => return None,
+            Found::Whole(body) => body,
+            Found::Unusable(why) => {
+                tracing::warn!("{why}; the training starts from its beginning");
+                return None;
+            }
+        };
+        let found = course::unpack(task, data, self.exec, keep, &body);
+        if found.is_none() {
+            tracing::info!("the checkpoint of training {} is not of this task; it starts from its beginning", task.training);
+        }
+        found
+    }
+
+    /// Leaves a checkpoint; whether it is there. One that cannot be written costs nothing but time, some day.
+    fn save(&self, task: &Task, trainer: &Trainer<'_>, recorder: &Recorder, control: &mut dyn Control) -> bool {
+        let Some(checkpoints) = &self.checkpoints else { return false };
+        let start = Instant::now();
+        let body = course::pack(trainer, recorder).map_err(|source| StoreError::Encode { id: task.training, source });
+        let saved = body.and_then(|body| checkpoints.keep(task.training, course::LAYOUT, &body));
+        control.saved(start.elapsed());
+        if let Err(error) = &saved {
+            tracing::warn!("{}; the training goes on without", chain(error));
+        }
+        saved.is_ok()
+    }
+
+    /// The plan with the ranges of a training whose snapshots are not kept.
+    fn with_ranges<'p>(&self, plan: Plan<'p>, task: &Task, data: &Dataset) -> Result<Plan<'p>, TaskError> {
+        let spec = &task.spec;
+        let mut trainer = Trainer::new(spec, data, task.seed, self.exec);
+        let (mut space, mut ranges) = (Space::default(), Ranges::default());
+        for epoch in -1..i64::from(spec.epochs) {
+            let mut stops = false;
+            if epoch >= 0 {
+                trainer.pass()?;
+                stops = trainer.stops()?;
+            }
+            if stops || spec.schedule.records(epoch, spec.epochs) {
+                plan.widen(self.exec, epoch, trainer.parameters(), &mut space, &mut ranges)?;
+            }
+            if stops {
+                break;
+            }
+        }
+        Ok(plan.with_ranges(ranges))
     }
 
     /// Measures every snapshot; epochs are shared out over the threads, and a value never depends on who computed it.
@@ -165,10 +267,18 @@ impl Executor<'_> {
         data: &Dataset,
         epochs: &[i64],
         snapshots: &Snapshots,
-        progress: &mut dyn FnMut(f64),
+        trained: f64,
+        control: &mut dyn Control,
     ) -> Result<Vec<Rows>, TaskError> {
         let network = Network::new(&task.spec, data.inputs(), data.n_classes);
-        let plan = Plan::new(&network, data, &task.measure);
+        let mut plan = Plan::new(&network, data, &task.measure);
+        if plan.wants_ranges() {
+            let (mut space, mut ranges) = (Space::default(), Ranges::default());
+            for (epoch, parameters) in epochs.iter().zip(&snapshots.parameters) {
+                plan.widen(self.exec, *epoch, parameters, &mut space, &mut ranges)?;
+            }
+            plan = plan.with_ranges(ranges);
+        }
         let work: Vec<(i64, &Vec<f32>)> = epochs.iter().copied().zip(&snapshots.parameters).collect();
         // A few epochs a thread at a time, so that progress is told while the work goes on.
         let (serial, threads) = (Exec { parallel: false, ..self.exec }, rayon::current_num_threads());
@@ -185,7 +295,10 @@ impl Executor<'_> {
                     rows.push(plan.at(self.exec, *epoch, parameters, &mut space)?);
                 }
             }
-            progress(rows.len() as f64 / work.len() as f64);
+            control.progress(trained + (1.0 - trained) * rows.len() as f64 / work.len() as f64);
+            if rows.len() < work.len() && matches!(control.at_pass(), Step::Stop | Step::CheckpointAndStop) {
+                return Err(TaskError::Stopped { kept: None });
+            }
         }
         Ok(rows)
     }
@@ -204,49 +317,5 @@ impl Executor<'_> {
             }))?;
         }
         Ok(())
-    }
-}
-
-/// Collects what is recorded of a training.
-#[derive(Default)]
-struct Recorder {
-    metrics: Vec<MetricRow>,
-    gradients: Vec<GradientRow>,
-    snapshots: Snapshots,
-}
-
-impl Recorder {
-    fn record(&mut self, trainer: &mut Trainer<'_>, epoch: i64) -> Result<(), Diverged> {
-        for split in RECORDED_SPLITS {
-            let metrics = trainer.metrics(split)?;
-            self.metrics.push(MetricRow { epoch, split, loss: metrics.loss, accuracy: metrics.accuracy });
-            for (layer, g) in trainer.gradient_statistics(split)?.into_iter().enumerate() {
-                let layer = layer as u32;
-                self.gradients.push(GradientRow {
-                    epoch,
-                    split,
-                    layer,
-                    mean: g.mean,
-                    std: g.std,
-                    snr: g.snr,
-                    weight_norm: g.weight_norm,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, task: &Task, epochs: &[i64], keep: bool) -> Training {
-        // By split, epoch, layer, as the record and its table want them; the sort keeps epochs and layers in order.
-        self.gradients.sort_by_key(|g| g.split);
-        let snapshots = keep.then_some(self.snapshots);
-        Training {
-            id: task.training,
-            seed: task.seed,
-            epochs: epochs.to_vec(),
-            metrics: self.metrics,
-            gradients: self.gradients,
-            snapshots,
-        }
     }
 }

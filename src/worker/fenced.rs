@@ -38,4 +38,8 @@ impl Keep for Fenced<'_> {
     fn append(&self, record: &Record) -> Result<(), StoreError> {
         self.append_numbered(record).map(drop)
     }
+
+    fn settle(&self) -> Result<(), StoreError> {
+        self.writer.flush()
+    }
 }

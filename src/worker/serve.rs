@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::control::{Control, Pace, Step};
 use super::data::Library;
-use super::execute::Executor;
+use super::execute::{Executor, TaskError};
 use super::fenced::Fenced;
 use super::orders::Orders;
 use super::provenance::{self, attempt};
@@ -31,6 +32,8 @@ pub struct Identity<'a> {
     pub exec: Exec,
     /// Name of the launcher that started it.
     pub launcher: &'a str,
+    /// Time between two checkpoints of a training.
+    pub checkpoint_every: Duration,
 }
 
 /// Serves orders from `input` on the store at `root`; reports go to `output`. The process ends when `input` does. Returns only after a
@@ -49,7 +52,14 @@ pub fn serve(
     let told = Arc::clone(&reporter);
     let writer = store.writer(move |result| told.committed(result))?;
     let fenced = Fenced::new(&writer);
-    let mut executor = Executor { exec: identity.exec, store: &store, index: None, writer: &fenced, data: Library::default() };
+    let mut executor = Executor {
+        exec: identity.exec,
+        store: &store,
+        index: None,
+        writer: &fenced,
+        checkpoints: Some(store.checkpoints()),
+        data: Library::default(),
+    };
     let orders = Arc::new(Orders::default());
     let (waiting, told) = (Arc::clone(&orders), Arc::clone(&reporter));
     thread::spawn(move || {
@@ -85,26 +95,55 @@ fn one(
     order: &Order,
     (reporter, panics): (&Reporter, &Panics),
 ) -> Result<(), String> {
-    let (started, mut last) = (provenance::now(), Instant::now());
-    let mut progress = |share: f64| {
-        if last.elapsed() >= REPORT_EVERY {
-            last = Instant::now();
-            reporter.send(vec![Report::Progress { ticket: order.ticket, share: share as f32 }]);
-        }
-    };
-    let result = catch_unwind(AssertUnwindSafe(|| executor.execute(&order.task, &mut progress)));
+    let started = provenance::now();
+    let mut watch =
+        Watch { reporter, ticket: order.ticket, pace: Pace::new(identity.checkpoint_every), reported: Instant::now() };
+    let result = catch_unwind(AssertUnwindSafe(|| executor.execute(&order.task, &mut watch)));
     let (status, error) = match result {
         Ok(Ok(())) => (AttemptStatus::Ok, None),
+        Ok(Err(error @ TaskError::Stopped { .. })) => return Err(chain(&error)),
         Ok(Err(error)) if error.is_of_the_store() => return Err(chain(&error)),
         Ok(Err(error)) => (AttemptStatus::Failed, Some(chain(&error))),
         Err(payload) => (AttemptStatus::Failed, Some(panics.take(&*payload))),
     };
+    if status == AttemptStatus::Failed {
+        executor.forget(&order.task);
+    }
     let note =
         attempt(order.task.training, order.attempt, started, identity.launcher, identity.exec.isa.name(), status, error.clone());
     let threads = if identity.exec.parallel { u32::try_from(rayon::current_num_threads()).ok() } else { Some(1) };
     let note = Attempt { threads, ..note };
     let outcome = error.map_or(Outcome::Ok, |error| Outcome::Failed { error });
     reporter.end(writer, &Record::Attempt(note), order.ticket, outcome).map_err(|error| chain(&error))
+}
+
+/// Watches over one task: tells how far it is, and when it is time for a checkpoint.
+struct Watch<'a> {
+    reporter: &'a Reporter,
+    ticket: u64,
+    pace: Pace,
+    reported: Instant,
+}
+
+impl Control for Watch<'_> {
+    fn at_pass(&mut self) -> Step {
+        if self.pace.is_due() { Step::Checkpoint } else { Step::GoOn }
+    }
+
+    fn saved(&mut self, took: Duration) {
+        self.pace.saved(took);
+    }
+
+    fn continued(&mut self, epoch: i64) {
+        self.reporter.send(vec![Report::Continued { ticket: self.ticket, epoch }]);
+    }
+
+    fn progress(&mut self, share: f64) {
+        if self.reported.elapsed() >= REPORT_EVERY {
+            self.reported = Instant::now();
+            self.reporter.send(vec![Report::Progress { ticket: self.ticket, share: share as f32 }]);
+        }
+    }
 }
 
 /// Tells the coordinator. What it says after the coordinator's end is lost: the input's end will tell.

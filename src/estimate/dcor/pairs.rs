@@ -145,9 +145,9 @@ fn rows(points: &Points, own: usize, part: usize, total: &mut Strip) {
                 distances[1][row][lane] *= weight;
             }
         }
-        for row in 0..ROWS {
+        for (x, y) in distances[0].iter().zip(&distances[1]) {
             for lane in 0..WIDTH {
-                product[lane] = distances[0][row][lane].mul_add(distances[1][row][lane], product[lane]);
+                product[lane] = x[lane].mul_add(y[lane], product[lane]);
             }
         }
         for side in 0..2 {

@@ -208,7 +208,6 @@ impl Tree {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the state of a recursion")]
     fn search_leaf(
         &self,
         node: usize,

@@ -36,5 +36,6 @@ pub mod qstat;
 pub mod quote;
 pub mod scheduler;
 pub mod script;
-
+#[cfg(test)]
+mod simulation;
 pub mod sweep;

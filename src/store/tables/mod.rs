@@ -3,9 +3,12 @@
 //! Tables are what people read: names, order and types of the columns are a contract. They hold nothing that the records do not.
 //! Bytes depend on the rows alone. Nulls stand where there is no value, NaN nowhere.
 //!
-//! Reading order: `rows` (which columns), `write`, `read`, `csv`.
+//! Reading order: `rows` (which columns), `write`, `read`, `csv`; `columns` (numbers on their way that outgrow the memory); `numbers` reads
+//! anybody's Parquet.
 
+mod columns;
 mod csv;
+mod numbers;
 mod read;
 mod rows;
 mod write;
@@ -16,8 +19,12 @@ use std::path::PathBuf;
 use parquet::errors::ParquetError;
 use thiserror::Error;
 
+pub use columns::Columns;
 pub use csv::write_csv;
-pub use read::{AggregateRow, MetricsRow, Rows, read_aggregate, read_metrics};
+pub use numbers::{Numbers, RowSink};
+pub use read::{
+    AggregateRow, GradientsRow, MeasuresRow, MetricsRow, Rows, read_aggregate, read_gradients, read_measures, read_metrics,
+};
 pub use rows::{RunKey, Statistics, Table, aggregate, gradients, measures, metrics, provenance, runs};
 pub use write::{ClosedTable, TableWriter, publish};
 

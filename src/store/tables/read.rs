@@ -55,6 +55,52 @@ pub struct MetricsRow {
     pub accuracy: f64,
 }
 
+/// A row of `measures.parquet`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeasuresRow {
+    /// Label of the experiment.
+    pub experiment: String,
+    /// Which repeat, from 0.
+    pub run: i64,
+    /// Name of the estimator.
+    pub estimator: String,
+    /// Its parameters as canonical text.
+    pub estimator_params: String,
+    /// Examples that were measured.
+    pub split: Split,
+    /// Recorded epoch.
+    pub epoch: i64,
+    /// 0 is the first hidden layer, the last the softmax readout.
+    pub layer: i64,
+    /// I(X;T) in bits.
+    pub i_xt: Option<f64>,
+    /// I(T;Y) in bits.
+    pub i_ty: Option<f64>,
+}
+
+/// A row of `gradients.parquet`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GradientsRow {
+    /// Label of the experiment.
+    pub experiment: String,
+    /// Which repeat, from 0.
+    pub run: i64,
+    /// Examples over whose batches it was taken.
+    pub split: Split,
+    /// Recorded epoch.
+    pub epoch: i64,
+    /// 0 is the first hidden layer, the last the softmax readout.
+    pub layer: i64,
+    /// Norm of the mean of the batches' gradients.
+    pub mean: Option<f64>,
+    /// Norm of their standard deviation.
+    pub std: Option<f64>,
+    /// The ratio of the two.
+    pub snr: Option<f64>,
+    /// Norm of the weights.
+    pub weight_norm: Option<f64>,
+}
+
 /// The rows of `aggregate.parquet`, in its order.
 ///
 /// # Errors
@@ -69,6 +115,22 @@ pub fn read_aggregate(path: &Path) -> Result<Rows<AggregateRow>, TableError> {
 /// [`TableError::Io`], [`TableError::Parquet`], [`TableError::Foreign`], here and from the iterator.
 pub fn read_metrics(path: &Path) -> Result<Rows<MetricsRow>, TableError> {
     Rows::open(path, metrics_row)
+}
+
+/// The rows of `measures.parquet`, in its order.
+///
+/// # Errors
+/// [`TableError::Io`], [`TableError::Parquet`], [`TableError::Foreign`], here and from the iterator.
+pub fn read_measures(path: &Path) -> Result<Rows<MeasuresRow>, TableError> {
+    Rows::open(path, measures_row)
+}
+
+/// The rows of `gradients.parquet`, in its order.
+///
+/// # Errors
+/// [`TableError::Io`], [`TableError::Parquet`], [`TableError::Foreign`], here and from the iterator.
+pub fn read_gradients(path: &Path) -> Result<Rows<GradientsRow>, TableError> {
+    Rows::open(path, gradients_row)
 }
 
 /// The rows of a table, read batch by batch. After an error there are no more.
@@ -200,6 +262,34 @@ fn metrics_row(batch: &Batch<'_>, row: usize) -> Result<MetricsRow, TableError> 
         split: batch.split(row)?,
         loss: batch.float("loss", row)?,
         accuracy: batch.float("accuracy", row)?,
+    })
+}
+
+fn measures_row(batch: &Batch<'_>, row: usize) -> Result<MeasuresRow, TableError> {
+    Ok(MeasuresRow {
+        experiment: batch.text("experiment", row)?.to_owned(),
+        run: batch.int("run", row)?,
+        estimator: batch.text("estimator", row)?.to_owned(),
+        estimator_params: batch.text("estimator_params", row)?.to_owned(),
+        split: batch.split(row)?,
+        epoch: batch.int("epoch", row)?,
+        layer: batch.int("layer", row)?,
+        i_xt: batch.optional("i_xt", row)?,
+        i_ty: batch.optional("i_ty", row)?,
+    })
+}
+
+fn gradients_row(batch: &Batch<'_>, row: usize) -> Result<GradientsRow, TableError> {
+    Ok(GradientsRow {
+        experiment: batch.text("experiment", row)?.to_owned(),
+        run: batch.int("run", row)?,
+        split: batch.split(row)?,
+        epoch: batch.int("epoch", row)?,
+        layer: batch.int("layer", row)?,
+        mean: batch.optional("grad_mean", row)?,
+        std: batch.optional("grad_std", row)?,
+        snr: batch.optional("snr", row)?,
+        weight_norm: batch.optional("weight_norm", row)?,
     })
 }
 

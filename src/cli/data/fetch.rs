@@ -1,0 +1,227 @@
+//! A file from a server or a directory, whole or not at all: what has arrived is kept in a part beside it, so that a later call goes on from
+//! there; its checksum is held against the published one before it gets its name.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use md5::{Digest, Md5};
+use ureq::Agent;
+
+/// Tries after a connection that broke off.
+const TRIES: u32 = 4;
+/// Time to reach a server, and for it to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes moved at a time.
+const BUFFER: usize = 1 << 16;
+
+/// A file that did not come.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The server said no.
+    #[error("{url}: the server answers {status}")]
+    Status {
+        /// Where it was asked for.
+        url: String,
+        /// What it said, redirects followed.
+        status: u16,
+    },
+    /// It could not be reached, or broke off time and again.
+    #[error("{url}: {why}{}", kept_note(*.kept))]
+    Broken {
+        /// Where it was asked for.
+        url: String,
+        /// Why.
+        why: String,
+        /// Bytes that have arrived.
+        kept: u64,
+    },
+    /// It is not the published file.
+    #[error("{from}: the MD5 checksum is {found}, that of the published file {expected}; it is thrown away")]
+    Checksum {
+        /// Where it came from.
+        from: String,
+        /// The checksum of what came.
+        found: String,
+        /// That of the published file.
+        expected: String,
+    },
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn kept_note(kept: u64) -> String {
+    if kept > 0 { format!("; {kept} bytes are kept, call again to go on") } else { String::new() }
+}
+
+/// Hears how far it is: bytes that are there, and bytes in all, if that is known.
+pub type Hear<'h> = dyn FnMut(u64, Option<u64>) + 'h;
+
+fn io_error(path: &Path) -> impl Fn(io::Error) -> FetchError {
+    move |source| FetchError::Io { path: path.to_owned(), source }
+}
+
+/// The checksum of a file.
+///
+/// # Errors
+/// [`FetchError::Io`].
+pub fn md5_of(path: &Path) -> Result<String, FetchError> {
+    let mut file = File::open(path).map_err(io_error(path))?;
+    let (mut hasher, mut buffer) = (Md5::new(), vec![0; BUFFER]);
+    loop {
+        match file.read(&mut buffer).map_err(io_error(path))? {
+            0 => break,
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Brings the file at `from`, a URL or a path, to `to`; `md5` is that of the published file, where it is known.
+///
+/// # Errors
+/// [`FetchError`]; then there is no file of that name that was not there before.
+pub fn fetch(from: &str, to: &Path, md5: Option<&str>, hear: &mut Hear<'_>) -> Result<(), FetchError> {
+    let name = to.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let part = to.with_file_name(format!(".{name}.part"));
+    if is_url(from) {
+        download(from, &part, hear)?;
+    } else {
+        copy(Path::new(from), &part, hear)?;
+    }
+    if let Some(expected) = md5 {
+        let found = md5_of(&part)?;
+        if found != expected {
+            fs::remove_file(&part).map_err(io_error(&part))?;
+            return Err(FetchError::Checksum { from: from.to_owned(), found, expected: expected.to_owned() });
+        }
+    }
+    place(&part, to)
+}
+
+/// Whether a place is on a server.
+#[must_use]
+pub fn is_url(from: &str) -> bool {
+    from.starts_with("http://") || from.starts_with("https://")
+}
+
+/// Gives a whole file its name, so that a crash leaves it there whole or not at all.
+fn place(part: &Path, to: &Path) -> Result<(), FetchError> {
+    File::open(part).and_then(|file| file.sync_all()).map_err(io_error(part))?;
+    fs::rename(part, to).map_err(io_error(to))?;
+    let dir = to.parent().unwrap_or(Path::new("."));
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error(dir))
+}
+
+fn copy(from: &Path, part: &Path, hear: &mut Hear<'_>) -> Result<(), FetchError> {
+    let mut file = File::open(from).map_err(io_error(from))?;
+    let total = file.metadata().map_err(io_error(from))?.len();
+    let mut to = File::create(part).map_err(io_error(part))?;
+    let mut buffer = vec![0; BUFFER];
+    let mut there = 0;
+    loop {
+        let n = file.read(&mut buffer).map_err(io_error(from))?;
+        if n == 0 {
+            return Ok(());
+        }
+        to.write_all(&buffer[..n]).map_err(io_error(part))?;
+        there += n as u64;
+        hear(there, Some(total));
+    }
+}
+
+/// Downloads into `part`, from where an earlier call stopped; tries again where the connection breaks off while bytes keep coming.
+fn download(url: &str, part: &Path, hear: &mut Hear<'_>) -> Result<(), FetchError> {
+    let config = Agent::config_builder().http_status_as_error(false).timeout_connect(Some(PATIENCE));
+    let agent: Agent = config.timeout_recv_response(Some(PATIENCE)).build().into();
+    let mut tries = 0;
+    loop {
+        let before = size(part);
+        match attempt(&agent, url, part, hear)? {
+            Attempt::Whole => return Ok(()),
+            Attempt::Broken(why) => {
+                let kept = size(part);
+                tries = if kept > before { 0 } else { tries + 1 };
+                if tries + 1 >= TRIES {
+                    return Err(FetchError::Broken { url: url.to_owned(), why, kept });
+                }
+                std::thread::sleep(Duration::from_millis(200 << tries));
+            }
+        }
+    }
+}
+
+fn size(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+/// How one connection ended.
+enum Attempt {
+    Whole,
+    Broken(String),
+}
+
+fn attempt(agent: &Agent, url: &str, part: &Path, hear: &mut Hear<'_>) -> Result<Attempt, FetchError> {
+    let have = size(part);
+    let mut request = agent.get(url);
+    if have > 0 {
+        request = request.header("Range", format!("bytes={have}-"));
+    }
+    let response = match request.call() {
+        Ok(response) => response,
+        Err(error) => return Ok(Attempt::Broken(error.to_string())),
+    };
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let status = response.status().as_u16();
+    // Where the answer begins in the file, and how long the file is.
+    let (start, total) = match status {
+        200 => (0, header("content-length").and_then(|length| length.parse().ok())),
+        206 => match header("content-range").as_deref().and_then(range) {
+            Some((start, total)) if start == have => (start, total),
+            _ => return Ok(Attempt::Broken("the server sends another part than was asked for".to_owned())),
+        },
+        // Nothing is left to send, or the file there has become shorter than the part.
+        416 => {
+            let total = header("content-range").and_then(|text| text.rsplit('/').next()?.parse::<u64>().ok());
+            if total == Some(have) {
+                return Ok(Attempt::Whole);
+            }
+            fs::remove_file(part).map_err(io_error(part))?;
+            return Ok(Attempt::Broken("the part that was kept does not fit".to_owned()));
+        }
+        status => return Err(FetchError::Status { url: url.to_owned(), status }),
+    };
+    let opened = if start > 0 { OpenOptions::new().append(true).open(part) } else { File::create(part) };
+    let mut file = opened.map_err(io_error(part))?;
+    let mut body = response.into_body().into_reader();
+    let (mut there, mut buffer) = (start, vec![0; BUFFER]);
+    hear(there, total);
+    loop {
+        match body.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => {
+                file.write_all(&buffer[..n]).map_err(io_error(part))?;
+                there += n as u64;
+                hear(there, total);
+            }
+            Err(error) => return Ok(Attempt::Broken(error.to_string())),
+        }
+    }
+    Ok(match total {
+        Some(total) if there != total => Attempt::Broken(format!("{there} of {total} bytes came")),
+        _ => Attempt::Whole,
+    })
+}
+
+/// Start and total of `bytes START-END/TOTAL`.
+fn range(text: &str) -> Option<(u64, Option<u64>)> {
+    let (bytes, total) = text.strip_prefix("bytes ")?.split_once('/')?;
+    Some((bytes.split_once('-')?.0.parse().ok()?, total.parse().ok()))
+}

@@ -1,0 +1,297 @@
+//! `infoplane estimate`: an estimator, or all of them, on a file of activations, without any training.
+
+mod answer;
+mod sample;
+mod table;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use self::answer::{Answer, Draws, Question};
+use self::sample::Sample;
+use super::exit::{Exit, Failure};
+use super::machine;
+use super::print::print;
+use super::sample_file::SampleFile;
+use crate::cohort::errors::nearest;
+use crate::estimate::params::Domain;
+use crate::estimate::{self, EstimatorSpec};
+use crate::math::exec::Exec;
+
+/// Estimate the information that activations in a file carry
+///
+/// Methods for layers (binning, upper, lower): without --y the answer is I(X;T), with it I(T;Y), T being the array or columns of --x and Y
+/// classes. The others compare two measured sides, --x and --y. One example a row.
+#[derive(Args, Debug)]
+#[command(after_help = help())]
+pub struct EstimateArguments {
+    /// The estimator; none with --all
+    #[arg(value_name = "ESTIMATOR")]
+    estimator: String,
+    /// The file: .npy, .npz, CSV or Parquet
+    #[arg(required_unless_present = "all")]
+    file: Option<PathBuf>,
+    /// Activations: an array or columns [default: the array `x`, or all columns but those of --y]
+    #[arg(long, value_name = "ARRAY|COLS")]
+    x: Option<String>,
+    /// Labels or the other side: an array or columns
+    #[arg(long, value_name = "ARRAY|COLS")]
+    y: Option<String>,
+    /// A parameter of the estimator, see below
+    #[arg(long = "param", value_name = "KEY=VALUE")]
+    parameters: Vec<String>,
+    /// Unit of the answer
+    #[arg(long, value_enum, default_value_t = UnitName::Bits)]
+    unit: UnitName,
+    /// Compare every estimator that such a sample allows, in a table
+    #[arg(long, conflicts_with_all = ["parameters", "file"])]
+    all: bool,
+    /// Standard error and 95 % interval from B draws of the sample
+    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    bootstrap: Option<u32>,
+    /// Draw this share of the examples without repetition, 200 times if --bootstrap does not say; for methods of nearest neighbours, which
+    /// repeated examples mislead [default share: 0.5]
+    #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "0.5")]
+    subsample: Option<f64>,
+    /// Null distribution and p-value from P shuffles of y
+    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    permutations: Option<u32>,
+    /// Subtract the mean over shuffles of y (100 if --permutations does not say)
+    #[arg(long)]
+    shuffle_correct: bool,
+    /// Correct the bias of the plug-in entropies of binning
+    #[arg(long, value_enum)]
+    correction: Option<CorrectionName>,
+    /// Seed of draws and shuffles
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
+    /// Print all details as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum UnitName {
+    Bits,
+    Nats,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum CorrectionName {
+    MillerMadow,
+    PanzeriTreves,
+}
+
+/// Examples, and a line for each estimator.
+fn help() -> String {
+    let mut text = String::from(
+        "Examples:
+  infoplane estimate binning layer.npy --param bin_width=0.1
+  infoplane estimate upper layers.npz --x epoch600_layer3 --y labels --json
+  infoplane estimate lower data.csv --x 0..10 --y 10 --unit nats --quiet
+  infoplane estimate --all layers.parquet --x 0..3 --y label
+  infoplane estimate binning layers.npz --y y --bootstrap 200 --permutations 500
+
+The format of FILE is told from its content. --x and --y are the name of an array in an .npz (default x; with columns: name[0..3]), or columns \
+elsewhere: numbers, half-open ranges, names. Labels are integers or one-hot rows. Numbers in single precision (float32) are binned in single \
+precision, all others in double, as NumPy would.
+
+Estimators and their parameters:
+",
+    );
+    for method in estimate::spec::METHODS.iter().filter(|method| method.files != estimate::spec::Takes::Nothing) {
+        text.push_str(&format!("  {:13} {}\n", method.name, method.meaning));
+        let defaults = method.default.values();
+        for parameter in method.default.parameters() {
+            let default = defaults.iter().find(|(name, _)| *name == parameter.name);
+            let default = default.map_or_else(String::new, |(_, value)| format!(" [{}]", value.text()));
+            let names = match parameter.domain {
+                Domain::Name(names) => format!(" ({})", names.join(", ")),
+                _ => String::new(),
+            };
+            text.push_str(&format!("                  {}: {}{names}{default}\n", parameter.name, parameter.meaning));
+        }
+    }
+    text
+}
+
+pub fn estimate(arguments: &EstimateArguments, quiet: bool) -> Result<Exit, Failure> {
+    // With --all the one argument is the file.
+    let path = arguments.file.clone().unwrap_or_else(|| PathBuf::from(&arguments.estimator));
+    let invalid = |what: String| Failure::new(Exit::Invalid, format!("{}: {what}", path.display()));
+    let draws = draws(arguments)?;
+    let correction = arguments.correction.map(|name| match name {
+        CorrectionName::MillerMadow => estimate::Correction::MillerMadow,
+        CorrectionName::PanzeriTreves => estimate::Correction::PanzeriTreves,
+    });
+    let spec = if arguments.all { None } else { Some(specification(&arguments.estimator, &arguments.parameters)?) };
+    let file = SampleFile::open(&path)?;
+    let bound = matches!(spec, Some(EstimatorSpec::Upper { .. } | EstimatorSpec::Lower { .. }));
+    let packed = bound && draws.none() && correction.is_none();
+    let sample = Sample::read(&file, arguments.x.as_deref(), arguments.y.as_deref(), packed).map_err(invalid)?;
+    let exec = Exec { isa: machine::isa()?, parallel: true };
+    let Some(spec) = spec else { return table::compare(&sample, &draws, correction, exec, arguments, quiet) };
+    let question = Question { spec, correction };
+    let start = Instant::now();
+    let answer = question.answer(&sample, &draws, exec).map_err(invalid)?;
+    let seconds = start.elapsed().as_secs_f64();
+    if arguments.json {
+        return print(format!("{:#}\n", details(&question, &answer, &sample, arguments, seconds)).as_bytes());
+    }
+    let scale = arguments.scale(answer.estimate.unit);
+    if !quiet {
+        tell(&question, &answer, &sample, arguments);
+    }
+    print(format!("{}\n", answer.estimate.value * scale).as_bytes())
+}
+
+impl EstimateArguments {
+    /// What a value in its own unit is multiplied with.
+    fn scale(&self, unit: estimate::Unit) -> f64 {
+        match (unit, self.unit) {
+            (estimate::Unit::Bits, UnitName::Nats) => std::f64::consts::LN_2,
+            _ => 1.0,
+        }
+    }
+
+    /// The unit of an answer.
+    const fn unit_name(&self, unit: estimate::Unit) -> Option<&'static str> {
+        match (unit, self.unit) {
+            (estimate::Unit::Plain, _) => None,
+            (estimate::Unit::Bits, UnitName::Bits) => Some("bits"),
+            (estimate::Unit::Bits, UnitName::Nats) => Some("nats"),
+        }
+    }
+}
+
+/// The draws that the flags ask for.
+fn draws(arguments: &EstimateArguments) -> Result<Draws, Failure> {
+    if let Some(share) = arguments.subsample.filter(|share| !(0.0 < *share && *share < 1.0)) {
+        return Err(Failure::new(Exit::Invalid, format!("--subsample={share}: expected a share above 0 and below 1")));
+    }
+    let bootstraps = arguments.bootstrap.or(arguments.subsample.map(|_| 200)).unwrap_or_default();
+    let permutations = arguments.permutations.or(arguments.shuffle_correct.then_some(100)).unwrap_or_default();
+    Ok(Draws {
+        seed: arguments.seed,
+        bootstraps: bootstraps as usize,
+        subsample: arguments.subsample,
+        permutations: permutations as usize,
+        shuffle_correct: arguments.shuffle_correct,
+    })
+}
+
+/// Everything about an answer.
+fn details(
+    question: &Question,
+    answer: &Answer,
+    sample: &Sample,
+    arguments: &EstimateArguments,
+    seconds: f64,
+) -> serde_json::Value {
+    let estimate = &answer.estimate;
+    let scale = arguments.scale(estimate.unit);
+    let parameters: serde_json::Value = serde_json::from_str(&estimate.params).unwrap_or_default();
+    let (x, y) = sample.dims();
+    let classes = sample.y.as_ref().and_then(|y| y.labels.as_ref().ok()).map(|_| sample.classes.count());
+    let mut details = json!({
+        "estimator": question.spec.name(), "params": parameters, "quantity": answer.quantity, "value": estimate.value * scale,
+        "unit": arguments.unit_name(estimate.unit), "n": sample.examples(), "dims": { "x": x, "y": y }, "classes": classes,
+        "ties": estimate.ties.or_else(|| sample.ties()),
+        "warnings": estimate.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(), "seconds": seconds,
+    });
+    if let Some(correction) = arguments.correction {
+        details["correction"] = json!(correction.to_possible_value().map(|v| v.get_name().to_owned()));
+    }
+    if let Some(spread) = &answer.spread {
+        let way = if arguments.subsample.is_some() { "subsample" } else { "bootstrap" };
+        details[way] = json!({
+            "draws": spread.draws, "mean": spread.mean * scale, "standard_error": spread.standard_error * scale,
+            "ci95": spread.interval.map(|end| end * scale), "seed": arguments.seed,
+        });
+    }
+    if let Some(shuffled) = &answer.null {
+        details["permutations"] = json!({
+            "permutations": shuffled.permutations, "mean": shuffled.mean * scale, "sd": shuffled.sd * scale,
+            "percentile_95": shuffled.percentile_95 * scale, "p_value": shuffled.p_value, "seed": arguments.seed,
+            "subtracted": arguments.shuffle_correct,
+        });
+    }
+    details
+}
+
+/// What people want to know beside the number.
+fn tell(question: &Question, answer: &Answer, sample: &Sample, arguments: &EstimateArguments) {
+    let (x, y) = sample.dims();
+    let estimate = &answer.estimate;
+    let scale = arguments.scale(estimate.unit);
+    let unit = arguments.unit_name(estimate.unit).map_or_else(String::new, |unit| format!(", in {unit}"));
+    let size = match y {
+        Some(y) if answer.quantity == "I(X;Y)" => format!("{} examples of {x} + {y} dimensions", sample.examples()),
+        _ => format!("{} examples of {x} units", sample.examples()),
+    };
+    eprintln!("{} by {} {}, {size}{unit}:", answer.quantity, question.spec.name(), estimate.params);
+    if let Some(spread) = &answer.spread {
+        let [low, high] = spread.interval.map(|end| end * scale);
+        let error = spread.standard_error * scale;
+        eprintln!("standard error {error:.6}, 95 % interval {low:.6} to {high:.6} ({} draws)", spread.draws);
+    }
+    if let Some(null) = &answer.null {
+        let (mean, sd) = (null.mean * scale, null.sd * scale);
+        let done = if arguments.shuffle_correct { "; their mean is subtracted" } else { "" };
+        eprintln!("shuffled: {mean:.6} ± {sd:.6}, p = {} ({} shuffles){done}", null.p_value, null.permutations);
+    }
+    for warning in &estimate.warnings {
+        eprintln!("note: {warning}");
+    }
+}
+
+/// The estimator with its parameters.
+fn specification(name: &str, parameters: &[String]) -> Result<EstimatorSpec, Failure> {
+    let wrong = |what: String| Failure::new(Exit::Invalid, what);
+    let names = EstimatorSpec::file_names();
+    let spec = EstimatorSpec::by_name(name).filter(|spec| names.contains(&spec.name())).ok_or_else(|| {
+        let near = nearest(name, names.iter().copied()).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        wrong(format!("no estimator `{name}`; expected one of {}{near}", names.join(", ")))
+    })?;
+    let table = spec.parameters();
+    let mut given = Vec::new();
+    for text in parameters {
+        let (key, value) = text.split_once('=').ok_or_else(|| wrong(format!("--param {text}: expected KEY=VALUE")))?;
+        let range = EstimatorSpec::method(name).and_then(|method| method.range);
+        let key = if key == "discretization_range" { range.unwrap_or(key) } else { key };
+        let Some(parameter) = table.iter().find(|parameter| parameter.name == key) else {
+            let names: Vec<_> = table.iter().map(|parameter| parameter.name).collect();
+            let known =
+                if names.is_empty() { "no parameters".to_owned() } else { format!("the parameters {}", names.join(", ")) };
+            return Err(wrong(format!("--param {text}: {name} has {known}")));
+        };
+        let value = parameter.domain.parse(value.trim());
+        let value = value.ok_or_else(|| wrong(format!("--param {text}: expected {}", parameter.domain.describe())))?;
+        given.push((parameter.name, value));
+    }
+    spec.with(&given).map_err(|conflict| wrong(format!("--param {conflict}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_checked() {
+        assert!(specification("upper", &["noise_variance=0.1".into()]).is_ok());
+        assert!(specification("upper", &["discretization_range=0.1".into()]).is_ok());
+        assert!(specification("binning", &["bins=8".into(), "range=epoch".into()]).is_ok());
+        let fails = |name: &str, parameters: &[&str]| {
+            let parameters: Vec<String> = parameters.iter().map(|p| (*p).to_owned()).collect();
+            specification(name, &parameters).unwrap_err().report()
+        };
+        assert!(fails("upper", &["bin_width=0.1"]).contains("upper has the parameters noise_variance"));
+        assert!(fails("binning", &["bin_width=wide"]).contains("expected a number above 0"));
+        assert!(fails("binning", &["bin_width"]).contains("KEY=VALUE"));
+        assert!(fails("binning", &["bin_width=1", "bins=3"]).contains("either `bin_width` or `bins`"));
+        assert!(fails("bining", &[]).contains("did you mean binning?"));
+    }
+}

@@ -1,0 +1,288 @@
+//! What a report tells, from a cohort's tables and records; and how much of it fits on a page that loads at once.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use super::files;
+use crate::cli::exit::Failure;
+use crate::cli::figures::parameters;
+use crate::cli::load::Loaded;
+use crate::cohort::settings::ColumnValue;
+use crate::query::facts;
+use crate::query::running::Notice;
+use crate::query::status::{CohortStatus, status};
+use crate::report::{CohortData, CohortReport, CurveData, ExperimentData, Packed, PlaneData, WayData, thinned};
+use crate::store::Index;
+use crate::store::tables::{read_aggregate, read_measures, read_metrics};
+use crate::train::spec::Split;
+
+/// Numbers of mean planes on a page at most; a page of ten million bytes still loads in a second.
+const MOST_MEANS: usize = 6_000_000;
+/// Numbers of single runs at most, on top.
+const MOST_RUNS: usize = 3_000_000;
+/// Epochs of a way that are worth showing; with fewer it is left out.
+const LEAST_EPOCHS: usize = 12;
+/// Experiments on a page at most.
+const MOST_EXPERIMENTS: usize = 20_000;
+/// Trainings whose attempts are looked at for the provenance.
+const MOST_TRAININGS: usize = 50_000;
+
+/// Gathers the report of a cohort whose tables are in `dir`.
+pub fn gather(loaded: &Loaded, index: &Index, live: &[Notice], dir: &Path) -> Result<CohortReport, Failure> {
+    let status = status(loaded.study(), index, live)?;
+    let experiments = &loaded.grid.experiments[..loaded.grid.experiments.len().min(MOST_EXPERIMENTS)];
+    let rows: Vec<Vec<(&'static str, ColumnValue)>> = experiments.iter().map(|e| e.settings.columns()).collect();
+    let differing = facts::differing(&rows);
+    let is_shared = |key: &str| differing.iter().all(|(differs, _)| *differs != key);
+    let shared = rows.first().into_iter().flatten().filter(|(key, _)| is_shared(key));
+    let mut report = CohortReport {
+        name: loaded.cohort.name.clone(),
+        description: loaded.cohort.description.clone(),
+        runs: counts(&status),
+        settings: shared.map(|(key, value)| ((*key).to_owned(), facts::text(value))).collect(),
+        failures: status.failures.iter().map(|f| [f.run.clone(), f.class.to_owned(), f.error.clone()]).collect(),
+        provenance: provenance(loaded, index)?,
+        tables: files(dir, &["parquet", "csv"]),
+        figures: files(&dir.join("figures"), &["png", "svg", "mp4"]),
+        source: loaded.text.clone(),
+        ..CohortReport::default()
+    };
+    let mut left_out = Vec::new();
+    if experiments.len() < loaded.grid.experiments.len() {
+        left_out.push(format!("Shown are the first {} of {} experiments.", experiments.len(), loaded.grid.experiments.len()));
+    }
+    let place: HashMap<&str, usize> = experiments.iter().enumerate().map(|(i, e)| (e.label.as_str(), i)).collect();
+    let mut page = Page { places: &place, epochs: Epochs::default(), views: Vec::new(), planes: BTreeMap::new() };
+    let thinned = page.read_means(&dir.join("aggregate.parquet"))?;
+    left_out.extend(thinned.then(|| "Epochs of the planes are thinned; `aggregate.parquet` has them all.".to_owned()));
+    match page.read_runs(&dir.join("measures.parquet"), loaded.grid.n_runs as usize)? {
+        Runs::All => {}
+        Runs::Thinned => left_out.push("Epochs of single runs are thinned; `measures.parquet` has them all.".to_owned()),
+        Runs::None => left_out.push("Single runs are left out; `measures.parquet` has them.".to_owned()),
+    }
+    let curves = curves(&dir.join("metrics.parquet"), &place, &mut page.epochs)?;
+    report.left_out = left_out.join(" ");
+    report.data = CohortData {
+        keys: differing.iter().map(|(key, _)| (*key).to_owned()).collect(),
+        experiments: experiments
+            .iter()
+            .zip(curves)
+            .enumerate()
+            .map(|(i, (experiment, (accuracy, curves)))| ExperimentData {
+                label: experiment.label.clone(),
+                values: differing.iter().map(|(_, values)| facts::text(&values[i])).collect(),
+                runs: status.experiments.get(i).map_or([0, 0], |e| [e.runs.ok, e.runs.total()]),
+                accuracy,
+                planes: page.planes.remove(&i).unwrap_or_default(),
+                curves,
+            })
+            .collect(),
+        epochs: page.epochs.lists,
+        views: page.views,
+    };
+    Ok(report)
+}
+
+/// Runs by status, without those of which there are none.
+pub fn counts(status: &CohortStatus) -> Vec<(String, u64)> {
+    let runs = status.runs;
+    let all = [
+        ("ok", runs.ok),
+        ("running", runs.running),
+        ("missing", runs.missing),
+        ("failed", runs.failed),
+        ("lost", runs.lost),
+        ("oom", runs.oom),
+    ];
+    all.into_iter().filter(|(name, n)| *n > 0 || *name == "ok").map(|(name, n)| (name.to_owned(), n)).collect()
+}
+
+/// Lists of epochs, each kept once.
+#[derive(Default)]
+struct Epochs {
+    lists: Vec<Vec<i64>>,
+    places: HashMap<Vec<i64>, usize>,
+}
+
+impl Epochs {
+    fn place(&mut self, list: Vec<i64>) -> usize {
+        let next = self.lists.len();
+        *self.places.entry(list).or_insert_with_key(|list| {
+            self.lists.push(list.clone());
+            next
+        })
+    }
+}
+
+/// What becomes of single runs.
+enum Runs {
+    All,
+    Thinned,
+    None,
+}
+
+/// Rows of one way: epoch, layer, I(X;T), I(T;Y), by epoch, then by layer.
+type Way = Vec<(i64, usize, Option<f64>, Option<f64>)>;
+
+/// The planes on their way onto the page.
+struct Page<'a> {
+    places: &'a HashMap<&'a str, usize>,
+    epochs: Epochs,
+    views: Vec<String>,
+    planes: BTreeMap<usize, Vec<PlaneData>>,
+}
+
+impl Page<'_> {
+    fn view(&mut self, estimator: &str, params: &str, split: Split) -> usize {
+        let name = format!("{estimator} {} · {}", parameters(params), split.name());
+        self.views.iter().position(|view| *view == name).unwrap_or_else(|| {
+            self.views.push(name);
+            self.views.len() - 1
+        })
+    }
+
+    /// Reads the means; whether epochs had to be left out.
+    fn read_means(&mut self, path: &Path) -> Result<bool, Failure> {
+        let mut ways: BTreeMap<(usize, usize), Way> = BTreeMap::new();
+        for row in read_aggregate(path)? {
+            let row = row?;
+            let Some(&place) = self.places.get(row.experiment.as_str()) else { continue };
+            let view = self.view(&row.estimator, &row.estimator_params, row.split);
+            let layer = usize::try_from(row.layer).unwrap_or(0);
+            ways.entry((place, view)).or_default().push((row.epoch, layer, row.i_xt.mean, row.i_ty.mean));
+        }
+        let rows: usize = ways.values().map(Vec::len).sum();
+        let share = (MOST_MEANS as f64 / (2.0 * rows.max(1) as f64)).min(1.0);
+        for ((place, view), way) in ways {
+            let (layers, mean) = self.pack(&way, |epochs| ((epochs as f64 * share) as usize).max(LEAST_EPOCHS));
+            self.planes.entry(place).or_default().push(PlaneData { view, layers, mean, runs: Vec::new() });
+        }
+        Ok(share < 1.0)
+    }
+
+    /// Reads single runs into the planes that are there, as far as they fit.
+    fn read_runs(&mut self, path: &Path, n_runs: usize) -> Result<Runs, Failure> {
+        let packed = |planes: &PlaneData| planes.layers * self.epochs.lists[planes.mean.epochs].len();
+        let numbers = 2 * n_runs * self.planes.values().flatten().map(packed).sum::<usize>();
+        let share = (MOST_RUNS as f64 / numbers.max(1) as f64).min(1.0);
+        let longest = self.epochs.lists.iter().map(Vec::len).max().unwrap_or(0);
+        if share < 1.0 && (longest as f64 * share) < LEAST_EPOCHS as f64 {
+            return Ok(Runs::None);
+        }
+        let mut ways: BTreeMap<(usize, usize, i64), Way> = BTreeMap::new();
+        for row in read_measures(path)? {
+            let row = row?;
+            let Some(&place) = self.places.get(row.experiment.as_str()) else { continue };
+            let view = self.view(&row.estimator, &row.estimator_params, row.split);
+            let layer = usize::try_from(row.layer).unwrap_or(0);
+            ways.entry((place, view, row.run)).or_default().push((row.epoch, layer, row.i_xt, row.i_ty));
+        }
+        for ((place, view, run), way) in ways {
+            let (_, way) = self.pack(&way, |epochs| (epochs as f64 * share).ceil() as usize);
+            let planes = self.planes.entry(place).or_default();
+            if let Some(plane) = planes.iter_mut().find(|plane| plane.view == view) {
+                plane.runs.push((run, way));
+            }
+        }
+        Ok(if share < 1.0 { Runs::Thinned } else { Runs::All })
+    }
+
+    /// Layers of a way, and the way packed, with as many epochs as `most` allows.
+    fn pack(&mut self, way: &Way, most: impl Fn(usize) -> usize) -> (usize, WayData) {
+        let layers = way.iter().map(|(_, layer, ..)| layer + 1).max().unwrap_or(0);
+        let mut epochs: Vec<i64> = way.iter().map(|(epoch, ..)| *epoch).collect();
+        epochs.dedup();
+        let kept: Vec<i64> = thinned(epochs.len(), most(epochs.len())).into_iter().map(|i| epochs[i]).collect();
+        let (mut x, mut y) = (vec![None; kept.len() * layers], vec![None; kept.len() * layers]);
+        for &(epoch, layer, i_xt, i_ty) in way {
+            if let Ok(place) = kept.binary_search(&epoch) {
+                (x[place * layers + layer], y[place * layers + layer]) = (i_xt, i_ty);
+            }
+        }
+        (layers, WayData { epochs: self.epochs.place(kept), x: Packed::new(&x), y: Packed::new(&y) })
+    }
+}
+
+/// Mean over runs: sum and number.
+#[derive(Clone, Copy, Default)]
+struct Mean(f64, f64);
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        self.0 += value;
+        self.1 += 1.0;
+    }
+
+    fn value(self) -> Option<f64> {
+        (self.1 > 0.0).then(|| self.0 / self.1)
+    }
+}
+
+/// An experiment's mean accuracy at the end on the test examples, and its mean accuracy and loss over epochs.
+type Curves = (Option<f64>, Vec<CurveData>);
+
+/// The curves of every experiment.
+fn curves(path: &Path, places: &HashMap<&str, usize>, epochs: &mut Epochs) -> Result<Vec<Curves>, Failure> {
+    let mut by_split: BTreeMap<(usize, Split), BTreeMap<i64, (Mean, Mean)>> = BTreeMap::new();
+    for row in read_metrics(path)? {
+        let row = row?;
+        let Some(&place) = places.get(row.experiment.as_str()) else { continue };
+        let (accuracy, loss) = by_split.entry((place, row.split)).or_default().entry(row.epoch).or_default();
+        accuracy.add(row.accuracy);
+        loss.add(row.loss);
+    }
+    let mut curves = vec![(None, Vec::new()); places.len()];
+    for ((place, split), values) in by_split {
+        if split == Split::Test {
+            curves[place].0 = values.values().next_back().and_then(|(accuracy, _)| accuracy.value());
+        }
+        let (accuracy, loss): (Vec<_>, Vec<_>) = values.values().map(|(accuracy, loss)| (accuracy.value(), loss.value())).unzip();
+        curves[place].1.push(CurveData {
+            split: split.name().to_owned(),
+            epochs: epochs.place(values.into_keys().collect()),
+            accuracy: Packed::new(&accuracy),
+            loss: Packed::new(&loss),
+        });
+    }
+    Ok(curves)
+}
+
+/// How the cohort's trainings were computed: where, by what, how long.
+fn provenance(loaded: &Loaded, index: &Index) -> Result<Vec<(String, String)>, Failure> {
+    let mut counted: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
+    let (mut seen, mut attempts, mut seconds) = (HashSet::new(), 0u64, 0.0);
+    for run in loaded.grid.runs() {
+        if seen.len() >= MOST_TRAININGS {
+            break;
+        }
+        if !seen.insert(run.training) {
+            continue;
+        }
+        for attempt in index.attempts(run.training)? {
+            attempts += 1;
+            seconds += attempt.seconds;
+            let facts = [
+                ("host", &attempt.host),
+                ("launcher", &attempt.launcher),
+                ("version", &attempt.version),
+                ("commit", &attempt.commit),
+                ("instruction set", &attempt.isa),
+                ("matrix products", &attempt.gemm),
+            ];
+            for (what, value) in facts {
+                *counted.entry(what).or_default().entry(value.clone()).or_default() += 1;
+            }
+            *counted.entry("attempts ended").or_default().entry(attempt.status.name().to_owned()).or_default() += 1;
+        }
+    }
+    let mut facts = vec![
+        ("trainings".to_owned(), seen.len().to_string()),
+        ("attempts".to_owned(), attempts.to_string()),
+        ("seconds of all attempts".to_owned(), format!("{seconds:.1}")),
+    ];
+    let list = |values: BTreeMap<String, u64>| {
+        values.into_iter().map(|(value, n)| format!("{value} ({n})")).collect::<Vec<_>>().join(", ")
+    };
+    facts.extend(counted.into_iter().map(|(what, values)| (what.to_owned(), list(values))));
+    Ok(facts)
+}

@@ -1,0 +1,386 @@
+//! EDGE: mutual information from randomised hashing, with a bandwidth that follows the data.
+//!
+//! # Formula
+//! Both sides are hashed into buckets. With N_i and M_j examples in buckets i and j of either side and N_ij in both, in bits
+//!
+//! > I = Σ_ij (N_ij/N) · clip(log₂(N_ij·N / (N_i·M_j)), 0.001, U)
+//!
+//! and the estimate is the median over an ensemble of ten members of growing bandwidth. A bucket is the tuple of ⌊(z_c + b_c)/ε_c⌋ over
+//! the columns c of the projected side; tuples are compared exactly. A side of d columns is projected to
+//! m = min(d, ⌊log₂(N/10)⌋) columns (at least one) by weights that are normal with deviation 1/(σ_i·√d), σ_i being the deviation of
+//! column i (1 where that is below 10⁻⁴). The bandwidth of a projected column is
+//! ε = s·γ·(a + 10⁻⁴): a is the mean distance of 500 random examples of the column to their k-th nearest, the example itself counted
+//! first, k = ⌊0.43·N^(2/3 + 0.17·m/(m+1))·e^(−1/max(10⁴, m⁴))⌋. Member j of 0 … 9 takes ε·T_j with T from 1 to 1.1 and the shift
+//! b = (j/10)·ε·T_j.
+//!
+//! The two profiles differ in the rest:
+//!
+//! | profile | s | γ | U | |
+//! | --- | --- | --- | --- | --- |
+//! | `deep-bottleneck` | 3m | 0.09 | 12 for I(X;T), 1 where one side is classes | as the project deep-bottleneck had it |
+//! | `edge-4.4.1` | 18m/(1 + ln d) | 0.4 | 10 | the authors' later defaults: no projection while both sides have at most 6 columns, and a second pass with γ = 0.16·2^(−√(2I) + 0.5/I) |
+//!
+//! # Source
+//! M. Noshad, Y. Zeng & A. Hero, *Scalable mutual information estimation using dependence graphs* (2018), arXiv 1801.09125.
+//!
+//! # Assumptions
+//! Densities that the bandwidth resolves. Classes are told apart whatever the bandwidth, so they are not hashed.
+//!
+//! # Cost
+//! O(N·d·m) to project, a sort a column, and ten passes over N·m. Linear in N but for the sort; no pairs of examples are compared.
+//!
+//! # Pitfalls
+//! * A random estimate: another `seed` gives another value. Random numbers are ours, so agreement with other implementations is in
+//!   distribution.
+//! * The clip from below at 0.001 makes independent sides a little dependent, the one from above (U = 1) forbids more than a bit about
+//!   classes: set `bound` for more than two.
+//! * Saturates at log₂N like every estimator that counts.
+//!
+//! # Parameters
+//! `profile`, `deep-bottleneck` by default, which the old studies used; `seed`; `bound`, U, by default that of the profile.
+
+use ndarray::ArrayView2;
+use rayon::prelude::*;
+
+use super::buckets::{Buckets, Column, Grid, information, logarithms};
+use super::params::{Domain, SEED, names, parameters};
+use super::rows::Table;
+use super::{Estimate, EstimateError, Estimator, Information, Pair, PairEstimator, Sample, Scratch, Side, Unit};
+use crate::math::exec::Exec;
+use crate::math::rng::{Purpose, Stream};
+use crate::math::simd::{Kernel, Simd};
+
+names! {
+    /// Whose constants.
+    Profile {
+        /// Those of the project deep-bottleneck.
+        DeepBottleneck = "deep-bottleneck",
+        /// The authors' own of version 4.4.1.
+        Later = "edge-4.4.1",
+    }
+}
+
+parameters! {
+    /// The estimator EDGE; see the module for the method.
+    Edge {
+        /// whose constants
+        profile: Profile = Profile::DeepBottleneck, Profile::DOMAIN;
+        /// seed of projections and probes
+        seed: u64 = 0, SEED;
+        /// most that a pair of buckets may tell, in bits; that of the profile if not given
+        bound: Option<f64> = None, Domain::Number { min: 0.001, max: 64.0 };
+    }
+}
+
+/// Members of the ensemble.
+const MEMBERS: usize = 10;
+/// Examples whose neighbours give the bandwidth.
+const PROBES: usize = 500;
+/// Least that a pair of buckets tells, in bits.
+const LEAST: f64 = 0.001;
+/// Columns up to which the later profile hashes without projection.
+const FEW_COLUMNS: usize = 6;
+
+/// Which side: each has random streams of its own.
+#[derive(Clone, Copy)]
+enum Role {
+    X,
+    Y,
+}
+
+/// One side, ready to be hashed.
+enum Prepared {
+    /// Projected columns.
+    Columns(Vec<Column>),
+    /// Classes from 0.
+    Classes(Vec<u32>),
+}
+
+impl Estimator for Edge {
+    fn information(&self, sample: &Sample<'_>, exec: Exec, _: &mut Scratch) -> Result<Information, EstimateError> {
+        let n = sample.examples();
+        let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
+        let layer: Vec<Vec<f64>> = (0..sample.units()).map(|unit| wide(sample.unit(unit))).collect();
+        let classes = Prepared::Classes(sample.classes().of().to_vec());
+        let inputs: Option<Vec<Vec<f64>>> = sample
+            .inputs()
+            .map(|inputs| inputs.rows().into_iter().map(|row| row.iter().copied().map(f64::from).collect()).collect());
+        let raw = inputs.as_ref().is_some_and(|inputs| self.is_raw(inputs.len(), layer.len()));
+        let t = self.prepare(&layer, n, Role::Y, raw, exec);
+        let i_xt = inputs.map(|inputs| self.value(&self.prepare(&inputs, n, Role::X, raw, exec), &t, n, exec));
+        // With classes, of one column, it is the layer alone that decides about projection.
+        let raw_with_classes = self.is_raw(1, layer.len());
+        let t = if raw_with_classes == raw { t } else { self.prepare(&layer, n, Role::Y, raw_with_classes, exec) };
+        Ok(Information { i_xt, i_ty: Some(self.value(&t, &classes, n, exec)) })
+    }
+}
+
+impl PairEstimator for Edge {
+    fn estimate(&self, sample: &Pair<'_>, exec: Exec, _: &mut Scratch) -> Result<Estimate, EstimateError> {
+        let n = sample.examples();
+        let raw = self.is_raw(sample.x().ncols(), sample.y().dims());
+        let columns = |side: ArrayView2<'_, f64>| side.columns().into_iter().map(|column| column.to_vec()).collect::<Vec<_>>();
+        // A layer is hashed alike whether the other side is classes or inputs.
+        let (of_x, y) = match sample.y() {
+            Side::Classes(classes) => (Role::Y, Prepared::Classes(classes.of().to_vec())),
+            Side::Values(values) => (Role::X, self.prepare(&columns(values), n, Role::Y, raw, exec)),
+        };
+        let value = self.value(&self.prepare(&columns(sample.x()), n, of_x, raw, exec), &y, n, exec);
+        Ok(Estimate::new(value, Unit::Bits, sample, super::EstimatorSpec::Edge(*self).params()))
+    }
+}
+
+impl Edge {
+    /// Whether sides of so many columns are hashed without projection.
+    fn is_raw(&self, x: usize, y: usize) -> bool {
+        self.profile == Profile::Later && x.max(y) <= FEW_COLUMNS
+    }
+
+    /// Projects a side of `n` examples, given by its columns, and finds its bandwidths.
+    fn prepare(&self, side: &[Vec<f64>], n: usize, role: Role, raw: bool, exec: Exec) -> Prepared {
+        let d = side.len();
+        let most = libm::log2(n as f64 / 10.0).floor().max(1.0) as usize;
+        let m = if raw { d } else { d.min(most) };
+        let scale = match self.profile {
+            Profile::DeepBottleneck => 3.0 * m as f64,
+            Profile::Later => 18.0 * m as f64 / (1.0 + libm::log(d.max(1) as f64)),
+        };
+        let weights = self.weights(side, m, role);
+        let first = (1 + role as u64) << 32;
+        let one = |column: usize| {
+            let values = if raw {
+                side[column].clone()
+            } else {
+                let mut values = vec![0.0; n];
+                exec.isa.dispatch(Project { side, weights: &weights[column], out: &mut values });
+                values
+            };
+            let mut stream = Stream::new(self.seed, Purpose::Edge, first + column as u64);
+            let width = scale * (distance(&values, m, &mut stream) + 1e-4);
+            Column::new(values, width)
+        };
+        let columns = if exec.parallel { (0..m).into_par_iter().map(one).collect() } else { (0..m).map(one).collect() };
+        Prepared::Columns(columns)
+    }
+
+    /// The weights of each of `m` projected columns.
+    fn weights(&self, side: &[Vec<f64>], m: usize, role: Role) -> Vec<Vec<f64>> {
+        let root = (side.len() as f64).sqrt();
+        let deviation = |column: &Vec<f64>| {
+            let mean = column.iter().sum::<f64>() / column.len() as f64;
+            let variance = column.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / column.len() as f64;
+            if variance.sqrt() < 1e-4 { 1.0 } else { variance.sqrt() }
+        };
+        let deviations: Vec<f64> = side.iter().map(deviation).collect();
+        let weights = |column: usize| {
+            let mut stream = Stream::new(self.seed, Purpose::Edge, ((role as u64) << 16) + column as u64);
+            deviations.iter().map(|deviation| stream.normal() / (deviation * root)).collect()
+        };
+        (0..m).map(weights).collect()
+    }
+
+    /// The estimate in bits, of `n` examples.
+    fn value(&self, x: &Prepared, y: &Prepared, n: usize, exec: Exec) -> f64 {
+        let classes = matches!(x, Prepared::Classes(_)) || matches!(y, Prepared::Classes(_));
+        let (gamma, bound) = match (self.profile, classes) {
+            (Profile::DeepBottleneck, false) => (0.09, 12.0),
+            (Profile::DeepBottleneck, true) => (0.09, 1.0),
+            (Profile::Later, _) => (0.4, 10.0),
+        };
+        let clip = (LEAST, self.bound.unwrap_or(bound));
+        let logarithms = logarithms(n);
+        let ensemble = |gamma: f64| {
+            let member = |table: &mut Table, number: usize| {
+                let [x, y] = [x, y].map(|side| side.buckets(n, gamma, number, exec, table));
+                information(&x, &y, clip, &logarithms, table)
+            };
+            let mut values: Vec<f64> = match exec.parallel {
+                true => (0..MEMBERS).into_par_iter().map_init(Table::default, member).collect(),
+                false => {
+                    let mut table = Table::default();
+                    (0..MEMBERS).map(|number| member(&mut table, number)).collect()
+                }
+            };
+            values.sort_unstable_by(f64::total_cmp);
+            f64::midpoint(values[MEMBERS / 2 - 1], values[MEMBERS / 2])
+        };
+        let first = ensemble(gamma);
+        match self.profile {
+            Profile::DeepBottleneck => first,
+            Profile::Later => {
+                // 2^500 already puts everything into one bucket.
+                let exponent = (0.5 / first - (2.0 * first).sqrt()).min(500.0);
+                ensemble(0.16 * libm::exp2(exponent))
+            }
+        }
+    }
+}
+
+/// One projected column: the sum of a side's columns by weight.
+struct Project<'a> {
+    side: &'a [Vec<f64>],
+    weights: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl Kernel for Project<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for (column, weight) in self.side.iter().zip(self.weights) {
+            for (out, value) in self.out.iter_mut().zip(column) {
+                *out += weight * value;
+            }
+        }
+    }
+}
+
+/// Mean distance of random examples of a column to their k-th nearest, themselves counted first.
+fn distance(values: &[f64], m: usize, stream: &mut Stream) -> f64 {
+    let (n, m) = (values.len(), m as f64);
+    let exponent = 2.0 / 3.0 + 0.17 * m / (m + 1.0);
+    let k = 0.43 * libm::pow(n as f64, exponent) * libm::exp(-1.0 / libm::pow(m, 4.0).max(1e4));
+    let k = (k.floor() as usize).clamp(1, n);
+    let sorted = sorted(values);
+    let mut sum = 0.0;
+    for _ in 0..PROBES {
+        let value = sorted[stream.below(n as u32) as usize];
+        sum += kth(&sorted, value, k);
+    }
+    sum / PROBES as f64
+}
+
+/// Ascending, through integers of the same order, which sort without comparing floats.
+fn sorted(values: &[f64]) -> Vec<f64> {
+    let flip = |bits: u64| if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
+    let back = |key: u64| if key >> 63 == 1 { key & !(1 << 63) } else { !key };
+    let mut keys: Vec<u64> = values.iter().map(|v| flip(v.to_bits())).collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|key| f64::from_bits(back(key))).collect()
+}
+
+/// Distance from `value` to the k-th nearest of the sorted values, 1 ≤ k ≤ N.
+///
+/// The k nearest are a run of the order: it starts at the first place where the value k places on is not nearer than the one there.
+fn kth(sorted: &[f64], value: f64, k: usize) -> f64 {
+    let (mut low, mut high) = (0, sorted.len() - k);
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if value - sorted[middle] > sorted[middle + k] - value {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    (value - sorted[low]).abs().max((sorted[low + k - 1] - value).abs())
+}
+
+impl Prepared {
+    /// The buckets of a member.
+    fn buckets(&self, n: usize, gamma: f64, member: usize, exec: Exec, table: &mut Table) -> Buckets {
+        match self {
+            Self::Classes(classes) => Buckets::of(classes.iter().map(|&class| class.into()).collect(), table),
+            Self::Columns(columns) => {
+                let scale = gamma * (1.0 + 0.1 * (member as f64 / (MEMBERS - 1) as f64));
+                let grid = Grid { scale, share: member as f64 / MEMBERS as f64 };
+                Buckets::hashed(columns, n, grid, exec.isa, table)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::*;
+    use crate::estimate::Classes;
+
+    fn normals(n: usize, d: usize, seed: u64) -> Array2<f64> {
+        let mut stream = Stream::new(seed, Purpose::Init, 1);
+        Array2::from_shape_simple_fn((n, d), || stream.normal())
+    }
+
+    fn between(edge: Edge, x: &Array2<f64>, y: &Array2<f64>, exec: Exec) -> f64 {
+        let pair = Pair::new(x.view(), Side::Values(y.view())).unwrap();
+        edge.estimate(&pair, exec, &mut Scratch::default()).unwrap().value
+    }
+
+    #[test]
+    fn the_kth_nearest_is_found_where_sorting_all_distances_finds_it() {
+        let mut stream = Stream::new(2, Purpose::Init, 0);
+        for n in [1, 2, 5, 40] {
+            let values: Vec<f64> = (0..n).map(|_| (stream.normal() * 4.0).round() / 4.0).collect();
+            let ordered = sorted(&values);
+            assert!(ordered.is_sorted());
+            for &value in &values {
+                let mut distances: Vec<f64> = values.iter().map(|v| (v - value).abs()).collect();
+                distances.sort_by(f64::total_cmp);
+                for k in 1..=n {
+                    assert_eq!(kth(&ordered, value, k), distances[k - 1], "{value} {k} {values:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn dependence_is_seen_and_independence_is_near_the_clip() {
+        let (n, noise) = (2000, normals(2000, 1, 8));
+        for profile in [Profile::DeepBottleneck, Profile::Later] {
+            let edge = Edge { profile, ..Edge::default() };
+            let x = normals(n, 1, 7);
+            let correlated = &x * 0.9 + &noise * 0.19_f64.sqrt();
+            let (strong, none) = (between(edge, &x, &correlated, Exec::serial()), between(edge, &x, &noise, Exec::serial()));
+            // The narrow buckets of the older profile see dependence everywhere in one dimension.
+            let most = if profile == Profile::Later { 0.5 } else { 0.95 };
+            assert!(strong > 0.8 && strong < 3.0 && none < most * strong && none >= 0.001, "{profile:?}: {strong}, {none}");
+        }
+    }
+
+    #[test]
+    fn small_and_flat_samples_do_no_harm() {
+        for (n, dx, dy) in [(1, 1, 1), (1, 0, 0), (2, 3, 0), (9, 12, 1), (30, 2, 40)] {
+            for profile in [Profile::DeepBottleneck, Profile::Later] {
+                let edge = Edge { profile, ..Edge::default() };
+                for x in [normals(n, dx, 1), Array2::zeros((n, dx)), normals(n, dx, 1) * 1e30, normals(n, dx, 1) * 1e-30] {
+                    let value = between(edge, &x, &normals(n, dy, 2), Exec::serial());
+                    assert!(value.is_finite() && (0.001..=12.0).contains(&value), "{n} {dx} {dy}: {value}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn threads_change_no_bit_and_seeds_do() {
+        let (x, y) = (normals(500, 9, 1), normals(500, 7, 2));
+        let parallel = Exec { parallel: true, ..Exec::serial() };
+        for profile in [Profile::DeepBottleneck, Profile::Later] {
+            let edge = Edge { profile, ..Edge::default() };
+            assert_eq!(between(edge, &x, &y, Exec::serial()), between(edge, &x, &y, parallel));
+            assert_ne!(between(edge, &x, &y, parallel), between(Edge { seed: 1, ..edge }, &x, &y, parallel));
+        }
+    }
+
+    #[test]
+    fn a_layer_is_estimated_as_the_sides_are() {
+        let (inputs, layer) = (normals(300, 4, 1).mapv(|v| v as f32), normals(300, 3, 2).mapv(|v| v as f32));
+        let labels: Vec<u32> = (0..300).map(|e| u32::from(layer[(e, 0)] > 0.3)).collect();
+        let classes = Classes::new(&labels);
+        let (inputs_t, layer_t) = (inputs.t().as_standard_layout().into_owned(), layer.t().as_standard_layout().into_owned());
+        let sample = Sample::new(layer_t.view(), &classes).unwrap();
+        for profile in [Profile::DeepBottleneck, Profile::Later] {
+            let edge = Edge { profile, ..Edge::default() };
+            let alone = edge.information(&sample, Exec::serial(), &mut Scratch::default()).unwrap();
+            let both = sample.with_inputs(inputs_t.view()).unwrap();
+            let both = edge.information(&both, Exec::serial(), &mut Scratch::default()).unwrap();
+            let (wide_x, wide_t) = (inputs.mapv(f64::from), layer.mapv(f64::from));
+            assert_eq!(both.i_xt, Some(between(edge, &wide_x, &wide_t, Exec::serial())));
+            let pair = Pair::new(wide_t.view(), Side::Classes(&classes)).unwrap();
+            let of_classes = edge.estimate(&pair, Exec::serial(), &mut Scratch::default()).unwrap().value;
+            assert_eq!((alone.i_xt, alone.i_ty, both.i_ty), (None, Some(of_classes), Some(of_classes)));
+        }
+        let [a, b] = [0, 1].map(|_| Prepared::Classes(vec![0, 1]));
+        assert_eq!(Edge::default().value(&a, &b, 2, Exec::serial()), 1.0);
+    }
+}

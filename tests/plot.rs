@@ -1,0 +1,109 @@
+//! `plot`: every kind of figure in every way of asking for it, and what is said where there is nothing to draw.
+
+mod common;
+
+use std::fs;
+
+use common::Lab;
+use resvg::tiny_skia::Pixmap;
+
+/// Four experiments, one with a label that is markup; all three splits.
+const COHORT: &str = r#"
+name = "c"
+n_runs = 2
+
+[experiment]
+architecture = [4, 3]
+epochs = 12
+batch_size = 1024
+calculate_mi_for = ["train", "test", "full"]
+estimators = ["binning", { upper = { noise_variance = 0.01 } }]
+
+[grid]
+activation_fn = ["tanh", { label = "</text><script>x</script>", set = { activation_fn = "relu" } }]
+learning_rate = [0.001, 0.01]
+"#;
+
+fn lab() -> Lab {
+    let lab = Lab::new();
+    lab.write("c.toml", COHORT);
+    lab.call(&["run", "c.toml", "--out", "r"]).expect(0);
+    lab
+}
+
+#[test]
+fn every_kind_is_drawn_for_every_split_in_both_formats() {
+    let lab = lab();
+    for (kind, splits) in [
+        ("infoplane", &["train", "test", "full"][..]),
+        ("mi-epochs", &["train", "test", "full"]),
+        ("snr", &["train", "test"]),
+        ("accuracy", &["train", "test"]),
+        ("activations", &["train", "test", "full"]),
+        ("single-neuron", &["train", "test", "full"]),
+    ] {
+        for split in splits {
+            let common = ["plot", kind, "c", "--out", "r", "--split", split, "--to", "f"];
+            lab.call(&common).expect(0);
+            lab.call(&[&common[..], &["--svg"]].concat()).expect(0);
+            let picture = Pixmap::load_png(lab.path(&format!("f/{kind}_{split}.png"))).expect("a PNG");
+            assert!(picture.width() >= 1000 && picture.pixels().iter().any(|p| p.red() < 90), "{kind} {split}");
+            let svg = fs::read_to_string(lab.path(&format!("f/{kind}_{split}.svg"))).expect("an SVG");
+            assert!(!svg.contains("<script") && svg.contains("script&gt;"), "{kind} {split}");
+            assert!(svg.contains("activation_fn=tanh"), "{kind} {split}");
+        }
+    }
+    lab.call(&["plot", "movie", "c", "--out", "r", "--split", "full", "--to", "film.mp4"]).expect(0);
+    let film = fs::read(lab.path("film.mp4")).expect("a film");
+    assert!(film.len() > 5000 && film[4..8] == *b"ftyp");
+    // The same tables, the same bytes.
+    lab.call(&["plot", "movie", "c", "--out", "r", "--split", "full", "--to", "again.mp4"]).expect(0);
+    assert!(film == fs::read(lab.path("again.mp4")).expect("a film"));
+}
+
+#[test]
+fn planes_are_selected_and_drawn_as_asked_for() {
+    let lab = lab();
+    let panels = |arguments: &[&str]| {
+        let common = ["plot", "infoplane", "c", "--out", "r", "--split", "test", "--to", "x.svg"];
+        lab.call(&[&common[..], arguments].concat()).expect(0);
+        let svg = fs::read_to_string(lab.path("x.svg")).expect("an SVG");
+        (svg.matches("<g><title>").count(), svg)
+    };
+    assert_eq!(panels(&[]).0, 8);
+    assert_eq!(panels(&["--estimator", "upper"]).0, 4);
+    assert_eq!(panels(&["--estimator", "upper noise_variance 0.01", "--where", "learning_rate=1e-2"]).0, 2);
+    assert_eq!(panels(&["--where", "activation_fn=tanh", "--where", "learning_rate=0.001"]).0, 2);
+    assert_eq!(panels(&["--runs", "--estimator", "binning"]).0, 8);
+    let (_, ellipses) = panels(&["--ci"]);
+    assert_eq!(ellipses.matches("fill-opacity").count(), 8 * 3);
+    let median = panels(&["--average", "median"]).1;
+    assert!(median.contains("median of 2 runs"));
+    // The mean of two runs is their median.
+    assert_eq!(median.replace("median of", "mean of"), panels(&[]).1);
+    assert_ne!(panels(&["--map", "gnuplot"]).1, panels(&[]).1);
+    assert_ne!(panels(&["--colours", "log"]).1, panels(&[]).1);
+    let limits: Vec<String> =
+        ["auto", "free", "harmonics", "mnist", "0,9,0,2"].map(|limits| panels(&["--limits", limits]).1).into();
+    assert!((0..limits.len()).all(|i| limits[i + 1..].iter().all(|other| *other != limits[i])));
+}
+
+#[test]
+fn what_cannot_be_drawn_is_told_with_what_can() {
+    let lab = lab();
+    for (arguments, code, said) in [
+        (&["nonsense", "c"][..], 2, "infoplane, mi-epochs, snr, accuracy"),
+        (&["snr", "c", "--split", "full"], 3, "there are: test; train"),
+        (&["infoplane", "c", "--estimator", "lower"], 3, "binning bin_width 0.07 on full"),
+        (&["infoplane", "c", "--where", "activation_fn=sigmoid"], 3, "values of activation_fn are relu; tanh"),
+        (&["infoplane", "c", "--where", "colour=red"], 3, "expected one of experiment, dataset"),
+        (&["infoplane", "c", "--limits", "1,0,0,1"], 2, "X0,X1,Y0,Y1"),
+        (&["infoplane", "c", "--to", "x.png"], 2, "choose one with --split"),
+        (&["activations", "c", "--run", "2"], 3, "runs are 0 to 1"),
+        (&["single-neuron", "c", "--layer", "9"], 3, "layers are 1 to 3"),
+        (&["infoplane", "nothere"], 3, "there are: c"),
+    ] {
+        let call = lab.call(&[&["plot"], arguments, &["--out", "r"]].concat()).expect(code);
+        assert!(call.stderr.contains(said), "{arguments:?}: {}", call.stderr);
+    }
+}
