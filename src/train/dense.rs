@@ -15,10 +15,6 @@ use crate::math::simd::{Block, Kernel, LANES, Simd};
 const PARALLEL_WORK: usize = 1 << 21;
 /// Rows of a register tile.
 const TILE_ROWS: usize = 6;
-/// Blocks of a panel that several tiles read in turn: 192 KiB, which fit the second cache of current cores beside the rest.
-const PANEL: usize = 3072;
-/// Sums over lanes that are taken at once; a tile of gradients has at most three times as many.
-const TOGETHER: usize = 8;
 
 /// A feature-major matrix: row u holds `stride` blocks, the values of unit u over the examples.
 #[derive(Clone, Copy, Debug)]
@@ -104,21 +100,16 @@ impl Kernel for Product<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         let tiles = self.rows.div_ceil(TILE_ROWS);
-        // A panel of x is read by every tile: it stays in the cache until all have.
-        let wide = (PANEL / self.depth.max(1)).next_multiple_of(4).max(4);
-        for from in (0..self.nb).step_by(wide) {
-            let to = self.nb.min(from + wide);
-            for tile in 0..tiles {
-                // Rows are shared out evenly: 10 rows as 5 + 5, not 6 + 4.
-                let (row, end) = (tile * self.rows / tiles, (tile + 1) * self.rows / tiles);
-                match end - row {
-                    1 => self.rows_of::<S, 1>(s, row, from, to),
-                    2 => self.rows_of::<S, 2>(s, row, from, to),
-                    3 => self.rows_of::<S, 3>(s, row, from, to),
-                    4 => self.rows_of::<S, 4>(s, row, from, to),
-                    5 => self.rows_of::<S, 5>(s, row, from, to),
-                    _ => self.rows_of::<S, 6>(s, row, from, to),
-                }
+        for tile in 0..tiles {
+            // Rows are shared out evenly: 10 rows as 5 + 5, not 6 + 4.
+            let (row, end) = (tile * self.rows / tiles, (tile + 1) * self.rows / tiles);
+            match end - row {
+                1 => self.rows_of::<S, 1>(s, row),
+                2 => self.rows_of::<S, 2>(s, row),
+                3 => self.rows_of::<S, 3>(s, row),
+                4 => self.rows_of::<S, 4>(s, row),
+                5 => self.rows_of::<S, 5>(s, row),
+                _ => self.rows_of::<S, 6>(s, row),
             }
         }
     }
@@ -126,15 +117,15 @@ impl Kernel for Product<'_> {
 
 impl Product<'_> {
     #[inline(always)]
-    fn rows_of<S: Simd, const R: usize>(&mut self, s: S, row: usize, from: usize, to: usize) {
-        let mut block = from;
+    fn rows_of<S: Simd, const R: usize>(&mut self, s: S, row: usize) {
+        let mut block = 0;
         if S::WIDE {
-            while block + 4 <= to {
+            while block + 4 <= self.nb {
                 self.tile::<S, R, 4>(s, row, block);
                 block += 4;
             }
         }
-        while block < to {
+        while block < self.nb {
             self.tile::<S, R, 1>(s, row, block);
             block += 1;
         }
@@ -220,32 +211,26 @@ impl Kernel for Gradients<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        for (group, bias) in self.bias.chunks_mut(TOGETHER).enumerate() {
-            let mut sums = [s.zero(); TOGETHER];
-            for (o, sum) in sums.iter_mut().enumerate().take(bias.len()) {
-                let from = (self.first + group * TOGETHER + o) * self.delta.stride;
-                for block in &self.delta.data[from..from + self.nb] {
-                    *sum = s.add(*sum, s.load(block));
-                }
+        for o in 0..self.bias.len() {
+            let mut sum = s.zero();
+            let from = (self.first + o) * self.delta.stride;
+            for block in &self.delta.data[from..from + self.nb] {
+                sum = s.add(sum, s.load(block));
             }
-            bias.copy_from_slice(&s.sums(sums)[..bias.len()]);
+            self.bias[o] = s.sum(sum);
         }
         // 24 accumulators of 16 lanes fill AVX-512's registers, 6 fill AVX2's.
         let (tile_out, tile_in) = if S::WIDE { (4, 6) } else { (2, 3) };
         let (tiles_out, tiles_in) = (self.bias.len().div_ceil(tile_out), self.n_in.div_ceil(tile_in));
-        // A panel of inputs is read by every tile of outputs: it stays in the cache until all have.
-        let panel = (PANEL / (self.nb * tile_in)).max(1);
-        for first in (0..tiles_in).step_by(panel) {
-            for to in 0..tiles_out {
-                let (o, o_end) = (to * self.bias.len() / tiles_out, (to + 1) * self.bias.len() / tiles_out);
-                for ti in first..tiles_in.min(first + panel) {
-                    let (i, i_end) = (ti * self.n_in / tiles_in, (ti + 1) * self.n_in / tiles_in);
-                    match o_end - o {
-                        1 => self.inputs_of::<S, 1>(s, o, i, i_end),
-                        2 => self.inputs_of::<S, 2>(s, o, i, i_end),
-                        3 => self.inputs_of::<S, 3>(s, o, i, i_end),
-                        _ => self.inputs_of::<S, 4>(s, o, i, i_end),
-                    }
+        for to in 0..tiles_out {
+            let (o, o_end) = (to * self.bias.len() / tiles_out, (to + 1) * self.bias.len() / tiles_out);
+            for ti in 0..tiles_in {
+                let (i, i_end) = (ti * self.n_in / tiles_in, (ti + 1) * self.n_in / tiles_in);
+                match o_end - o {
+                    1 => self.inputs_of::<S, 1>(s, o, i, i_end),
+                    2 => self.inputs_of::<S, 2>(s, o, i, i_end),
+                    3 => self.inputs_of::<S, 3>(s, o, i, i_end),
+                    _ => self.inputs_of::<S, 4>(s, o, i, i_end),
                 }
             }
         }
@@ -282,20 +267,11 @@ impl Gradients<'_> {
                 }
             }
         }
-        let mut sums = [0.0; 3 * TOGETHER];
-        for group in 0..(O * I).div_ceil(TOGETHER) {
-            let mut eight = [s.zero(); TOGETHER];
-            for j in 0..TOGETHER {
-                let n = group * TOGETHER + j;
-                if n < O * I {
-                    eight[j] = acc[n / I][n % I];
-                }
-            }
-            sums[group * TOGETHER..][..TOGETHER].copy_from_slice(&s.sums(eight));
-        }
         for r in 0..O {
             let at = (o + r) * self.n_in + i;
-            self.kernel[at..at + I].copy_from_slice(&sums[r * I..(r + 1) * I]);
+            for (to, v) in self.kernel[at..at + I].iter_mut().zip(acc[r]) {
+                *to = s.sum(v);
+            }
         }
     }
 }

@@ -4,7 +4,6 @@
 mod differences;
 mod network;
 mod pytorch;
-mod single;
 mod step;
 
 use super::spec::{Activation, Loss, Model};
