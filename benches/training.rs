@@ -64,10 +64,10 @@ fn main() {
     let mut criterion = Criterion::default().measurement_time(Duration::from_secs(4)).configure_from_args();
     let data = Dataset::load(DatasetName::Harmonics, 0);
     let cases = [
-        ("study tanh adam", vec![10, 7, 5, 4, 3], Activation::Tanh, Optimizer::Adam),
-        ("study relu adam", vec![10, 7, 5, 4, 3], Activation::Relu, Optimizer::Adam),
-        ("study tanh sgd", vec![10, 7, 5, 4, 3], Activation::Tanh, Optimizer::Sgd),
-        ("wide 256-128 relu adam", vec![256, 128], Activation::Relu, Optimizer::Adam),
+        ("study tanh adam", vec![10, 7, 5, 4, 3], Activation::Tanh, Optimizer::ADAM),
+        ("study relu adam", vec![10, 7, 5, 4, 3], Activation::Relu, Optimizer::ADAM),
+        ("study tanh sgd", vec![10, 7, 5, 4, 3], Activation::Tanh, Optimizer::SGD),
+        ("wide 256-128 relu adam", vec![256, 128], Activation::Relu, Optimizer::ADAM),
     ];
     for isa in Isa::available().into_iter().rev().filter(|isa| isa.name() != "portable") {
         let peak = peak(isa);

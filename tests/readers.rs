@@ -1,6 +1,6 @@
 //! Readers of data files against bytes that somebody has damaged: no panic, and no more memory than is promised.
 //!
-//! `INFOPLANE_TEST_CASES` says how many inputs there are in all; 30,000 if it is not set.
+//! `INFOPLANE_TEST_CASES` says how many inputs there are in all; 200,000 if it is not set.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -192,7 +192,7 @@ fn held(format: &Format, bytes: &[u8]) -> (Result<Part, Unreadable>, usize) {
 // One test, so that no other allocates meanwhile.
 #[test]
 fn damaged_files_neither_panic_nor_fill_the_memory() {
-    let cases = std::env::var("INFOPLANE_TEST_CASES").ok().map_or(30_000, |text| text.parse().expect("a number"));
+    let cases = std::env::var("INFOPLANE_TEST_CASES").ok().map_or(200_000, |text| text.parse().expect("a number"));
     let formats = formats();
     let seeds: usize = formats.iter().map(|format| format.seeds.len()).sum();
     let refused = Cell::new(0_u32);

@@ -25,6 +25,7 @@ const WELL_FORMED: &[&str] = &[
     "exclude-leaves-nothing",
     "exclude-matches-nothing",
     "labels-twice",
+    "step-trained",
     "too-many-points",
     "unequal-zip",
     "zip-single-table",

@@ -64,6 +64,7 @@ pub(super) fn read(tree: &DeTable<'_>, cohort: &mut Cohort, reader: &mut Reader<
     cohort.zips = zips.into_iter().map(together).collect();
     if checks::size(cohort, tree, reader) {
         checks::excludes(cohort, &excludes, reader);
+        checks::trainable(cohort, tree, reader);
         if reader.reporter.count() == 0 {
             stop::check(cohort, tree, reader);
         }

@@ -3,14 +3,17 @@
 //! A check is left out where it depends on a part that was not understood, so that one mistake is one error.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use super::axes::{LocatedAxis, LocatedExclude};
 use super::document::Reader;
 use super::errors::nearest;
 use super::model::{Axis, Cohort, Condition, Dimension, MAX_ALL_RUNS, MAX_POINTS};
 use super::setting::Setting;
+use super::syntax::{Node, entries};
+use crate::train::spec::{Activation, TrainingSpec};
 
 /// The two forms of naming estimators do not mix.
 pub(super) fn forms(reader: &mut Reader<'_, '_>) {
@@ -114,6 +117,33 @@ pub(super) fn excludes(cohort: &mut Cohort, excludes: &[LocatedExclude], reader:
         reader.reporter.report(&last.header, "exclude", "the excludes leave no point").expected =
             Some("a point that is kept".to_owned());
     }
+}
+
+/// What has no derivative is not trained.
+pub(super) fn trainable(cohort: &Cohort, tree: &DeTable<'_>, reader: &mut Reader<'_, '_>) {
+    if reader.lost || reader.reporter.count() > 0 {
+        return;
+    }
+    let Some(span) = step_span(tree) else { return };
+    let untrainable = |training: &TrainingSpec| training.activation == Activation::Step && training.epochs > 0;
+    if cohort.points().any(|point| untrainable(&point.settings.training)) {
+        let message = "activation_fn \"step\" has no derivative to train with";
+        reader.reporter.report(&span, "activation_fn", message).expected =
+            Some("epochs = 0 and record_initial = true wherever it is used, or another activation_fn".to_owned());
+    }
+}
+
+/// Where the file first asks for the step function.
+fn step_span(tree: &DeTable<'_>) -> Option<Range<usize>> {
+    fn within(node: &Node<'_>, named: bool) -> Option<Range<usize>> {
+        match node.get_ref() {
+            DeValue::String(text) => (named && text == Activation::Step.name()).then(|| node.span()),
+            DeValue::Array(items) => items.iter().find_map(|item| within(item, named)),
+            DeValue::Table(table) => step_span(table),
+            _ => None,
+        }
+    }
+    entries(tree).into_iter().find_map(|(key, _, node)| within(node, key == "activation_fn"))
 }
 
 /// The keys that decide a key's value: the three that name estimators go together.

@@ -148,7 +148,7 @@ fn note(key: &str, value: &Value) -> String {
             let instead = find(key).map_or("", |definition| definition.default);
             format!("{what} has no counterpart in this version: NOT AS BEFORE, runs with {instead}")
         }
-        "callbacks" | "max_norm_weights" | "regularization" | "steps_per_epoch" => {
+        "callbacks" => {
             format!("{what} has no counterpart in this version: NOT AS BEFORE, runs without it")
         }
         _ => format!("{what} has no counterpart and is left out"),

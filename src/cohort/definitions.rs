@@ -1,10 +1,12 @@
 //! The table of settings: key, what may stand there, default, meaning. Parsing, suggestions and the schema all read it.
 
 use super::recording::{SCHEDULE_TAKES, STOPPING_TAKES};
+use super::rules::{self, Form};
 use super::setting::Setting;
 use crate::estimate::spec::EstimatorSpec;
+use crate::train::rule::Param;
 use crate::train::source::{Format, Source};
-use crate::train::spec::{Activation, Optimizer};
+use crate::train::spec::{Activation, Initializer, Loss, Model, Optimizer, RateSchedule, Regularization};
 
 /// Seeds stay below 2^53, so that every reader of the tables holds them exactly.
 pub const MAX_SEED: u64 = (1 << 53) - 1;
@@ -52,6 +54,29 @@ pub enum Kind {
         /// The setting.
         make: fn(bool) -> Setting,
     },
+    /// A number above zero, a real or a whole one, or `false`.
+    OrOff {
+        /// Whether it is a real number.
+        number: bool,
+        /// The greatest whole number.
+        max: u64,
+        /// The setting, if the value fits it.
+        make: fn(Option<f64>) -> Option<Setting>,
+    },
+    /// A name, or a table of a name with parameters.
+    Rule {
+        /// The names and parameters, in the order of the documentation.
+        forms: fn() -> Vec<Form>,
+        /// The setting of a name and its values.
+        make: fn(&str, &[f64]) -> Option<Setting>,
+    },
+    /// A table of parameters, or `false`.
+    Params {
+        /// The parameters, in the order of the documentation.
+        params: fn() -> Vec<Param>,
+        /// The setting of their values.
+        make: fn(&[f64]) -> Setting,
+    },
     /// Any text.
     Text {
         /// The setting.
@@ -86,6 +111,13 @@ impl Kind {
             Self::Number { positive: true, .. } => format!("a number above 0, from {MIN_POSITIVE:e} to {MAX_NUMBER:e}"),
             Self::Number { positive: false, .. } => format!("a finite number from -{MAX_NUMBER:e} to {MAX_NUMBER:e}"),
             Self::Switch { .. } => "true or false".to_owned(),
+            Self::OrOff { number: true, .. } => format!("false, or a number above 0, from {MIN_POSITIVE:e} to {MAX_NUMBER:e}"),
+            Self::OrOff { number: false, max, .. } => format!("false, or an integer from 1 to {max}"),
+            Self::Rule { forms, .. } => rules::describe(&forms()),
+            Self::Params { params, .. } => {
+                let keys: Vec<_> = params().iter().map(|param| param.key).collect();
+                format!("false, or a table of {}", keys.join(", "))
+            }
             Self::Text { .. } => "a string".to_owned(),
             Self::Dataset => dataset_forms(),
             Self::Bytes { .. } => "a number of bytes, or a size as in \"64 MiB\"".to_owned(),
@@ -178,13 +210,28 @@ pub const DEFINITIONS: &[Definition] = &[
         meaning: "activation of every hidden layer",
     },
     Definition {
+        key: "maxout_pieces",
+        kind: Kind::Integer { min: 2, max: 64, make: |v| u32::try_from(v).ok().map(Setting::MaxoutPieces) },
+        default: "2",
+        meaning: "linear pieces of a unit of activation maxout",
+    },
+    Definition {
         key: "model",
         kind: Kind::Name {
-            names: || vec!["feedforward"],
-            make: |name| (name == "feedforward").then_some(Setting::ModelFeedforward),
+            names: || Model::ALL.iter().map(|v| v.name()).collect(),
+            make: |name| Model::ALL.iter().find(|v| v.name() == name).map(|v| Setting::Model(*v)),
         },
         default: "\"feedforward\"",
-        meaning: "kind of network",
+        meaning: "dense layers, without or with batch normalisation after each activation",
+    },
+    Definition {
+        key: "kernel_initializer",
+        kind: Kind::Name {
+            names: || Initializer::ALL.iter().map(|v| v.name()).collect(),
+            make: |name| Initializer::by_name(name).map(Setting::KernelInitializer),
+        },
+        default: "\"truncated_normal\"",
+        meaning: "where the weights of hidden layers start; the default is the published study's",
     },
     Definition {
         key: "initial_bias",
@@ -194,10 +241,34 @@ pub const DEFINITIONS: &[Definition] = &[
         meaning: "initial value of every hidden bias",
     },
     Definition {
-        key: "optimizer",
+        key: "max_norm_weights",
+        kind: Kind::OrOff { number: true, max: 0, make: |v| Some(Setting::MaxNormWeights(v)) },
+        default: "false",
+        meaning: "after each step, the incoming weights of every hidden unit are scaled to at most this norm",
+    },
+    Definition {
+        key: "regularization",
+        kind: Kind::Params {
+            params: || Regularization::default().params(),
+            make: |values| Setting::Regularization(Regularization::of(values)),
+        },
+        default: "false",
+        meaning: "penalties l1 and l2 on all weights but biases, and the share of hidden outputs that dropout leaves out",
+    },
+    Definition {
+        key: "loss",
         kind: Kind::Name {
-            names: || Optimizer::ALL.iter().map(|v| v.name()).collect(),
-            make: |name| Optimizer::ALL.iter().find(|v| v.name() == name).map(|v| Setting::Optimizer(*v)),
+            names: || Loss::ALL.iter().map(|v| v.name()).collect(),
+            make: |name| Loss::ALL.iter().find(|v| v.name() == name).map(|v| Setting::Loss(*v)),
+        },
+        default: "\"categorical_crossentropy\"",
+        meaning: "what is minimised, and so the readout: softmax, or linear for mean_squared_error",
+    },
+    Definition {
+        key: "optimizer",
+        kind: Kind::Rule {
+            forms: || Optimizer::ALL.iter().map(|v| (v.name(), v.params())).collect(),
+            make: |name, values| Optimizer::by_name(name).map(|v| Setting::Optimizer(v.with(values))),
         },
         default: "\"adam\"",
         meaning: "rule that turns gradients into new weights",
@@ -209,10 +280,25 @@ pub const DEFINITIONS: &[Definition] = &[
         meaning: "step size",
     },
     Definition {
+        key: "learning_rate_schedule",
+        kind: Kind::Rule {
+            forms: || RateSchedule::ALL.iter().map(|v| (v.name(), v.params())).collect(),
+            make: |name, values| RateSchedule::by_name(name).map(|v| Setting::LearningRateSchedule(v.with(values))),
+        },
+        default: "\"constant\"",
+        meaning: "how the step size changes from epoch to epoch; cosine falls over all epochs unless told",
+    },
+    Definition {
         key: "batch_size",
         kind: Kind::Integer { min: 1, max: u32::MAX as u64, make: |v| u32::try_from(v).ok().map(Setting::BatchSize) },
         default: "256",
         meaning: "examples a step; the last batch of a pass may be smaller",
+    },
+    Definition {
+        key: "steps_per_epoch",
+        kind: Kind::OrOff { number: false, max: 10_000_000, make: |v| Some(Setting::StepsPerEpoch(v.map(|v| v as u32))) },
+        default: "false",
+        meaning: "steps of an epoch, each on examples drawn with replacement; false: every example once",
     },
     Definition {
         key: "epochs",

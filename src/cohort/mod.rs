@@ -1,9 +1,10 @@
 //! TOML → checked [`Cohort`]; the only room that knows TOML, and the only one that decides what a valid value is.
 //!
 //! Reading order: `settings` (what an experiment's settings are), `setting` and `definitions` (one setting, and the table of all),
-//! `model` (a checked cohort), `stop` (when an experiment has repeats enough), `points` (which points it has); then how a file becomes one: `syntax` (text → tree), `values`
-//! (value → setting), `dataset` (the tables of files), `recording` (schedules, rules for stopping), `document` and `axes` (tree → cohort), `sge` (what a pilot asks of Grid Engine),
-//! `checks` (what only the whole file tells), `extends` and `flatten` (several
+//! `model` (a checked cohort), `stop` (when an experiment has repeats enough), `points` (which points it has); then how a file becomes one:
+//! `syntax` (text → tree), `values` and `rules` (value → setting), `dataset` (the tables of files), `recording` (schedules, rules for stopping),
+//! `document` and `axes` (tree → cohort), `sge` (what a pilot asks of Grid Engine), `checks` (what only the whole file tells), `extends` and
+//! `flatten` (several
 //! files as one), `errors`; `schema` tells people and editors what may stand where;
 //! `convert` (with `callbacks`) makes cohort files from the configurations of the system before.
 //!
@@ -36,6 +37,7 @@ mod document;
 mod extends;
 mod flatten;
 mod recording;
+mod rules;
 mod sge;
 mod syntax;
 mod values;

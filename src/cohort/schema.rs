@@ -8,6 +8,7 @@ use super::definitions::{
     DEFINITIONS, Definition, Kind, MAX_EPOCHS, MAX_LAYERS, MAX_NUMBER, MAX_PROCESSES, MAX_SEED, MAX_UNITS, MIN_POSITIVE, one_of,
 };
 use super::model::MAX_RUNS;
+use super::rules::{form_schema, or_off, table_schema};
 use super::setting::Setting;
 use super::sge;
 use super::stop::Quantity;
@@ -280,6 +281,10 @@ fn value(definition: &Definition) -> Value {
         Kind::Number { positive: true, .. } => positive(),
         Kind::Number { positive: false, .. } => json!({ "type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER }),
         Kind::Switch { .. } => json!({ "type": "boolean" }),
+        Kind::OrOff { number: true, .. } => or_off(positive()),
+        Kind::OrOff { number: false, max, .. } => or_off(json!({ "type": "integer", "minimum": 1, "maximum": max })),
+        Kind::Rule { forms, .. } => form_schema(&forms()),
+        Kind::Params { params, .. } => or_off(table_schema(&params())),
         Kind::Bytes { .. } => json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "minLength": 2 }] }),
         Kind::Recorded => {
             let epoch = json!({ "type": "integer", "minimum": 0, "maximum": MAX_EPOCHS });
@@ -355,7 +360,7 @@ fn estimators() -> Vec<Value> {
 }
 
 /// What may stand as a parameter.
-fn domain(domain: Domain) -> Value {
+pub(super) fn domain(domain: Domain) -> Value {
     match domain {
         Domain::Number { min, max } => json!({ "type": "number", "minimum": min, "maximum": max }),
         Domain::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),

@@ -8,7 +8,7 @@ use crate::estimate::params::Value;
 use crate::estimate::spec::EstimatorSpec;
 use crate::train::schedule::Recorded;
 use crate::train::source::Source;
-use crate::train::spec::{Activation, Optimizer, Split};
+use crate::train::spec::{Activation, Initializer, Loss, Model, Optimizer, RateSchedule, Regularization, Split};
 use crate::train::stopping::EarlyStopping;
 
 /// A setting and its value, within its domain.
@@ -24,14 +24,28 @@ pub enum Setting {
     Architecture(Vec<u32>),
     /// `activation_fn`
     ActivationFn(Activation),
-    /// `model`: there is one, the feedforward network.
-    ModelFeedforward,
+    /// `maxout_pieces`
+    MaxoutPieces(u32),
+    /// `model`
+    Model(Model),
+    /// `kernel_initializer`
+    KernelInitializer(Initializer),
+    /// `max_norm_weights`
+    MaxNormWeights(Option<f64>),
+    /// `regularization`
+    Regularization(Regularization),
+    /// `loss`
+    Loss(Loss),
     /// `initial_bias`
     InitialBias(f64),
     /// `optimizer`
     Optimizer(Optimizer),
     /// `learning_rate`
     LearningRate(f64),
+    /// `learning_rate_schedule`
+    LearningRateSchedule(RateSchedule),
+    /// `steps_per_epoch`
+    StepsPerEpoch(Option<u32>),
     /// `batch_size`
     BatchSize(u32),
     /// `epochs`
@@ -68,7 +82,14 @@ impl Setting {
             Self::SplitSeed(_) => "split_seed",
             Self::Architecture(_) => "architecture",
             Self::ActivationFn(_) => "activation_fn",
-            Self::ModelFeedforward => "model",
+            Self::MaxoutPieces(_) => "maxout_pieces",
+            Self::Model(_) => "model",
+            Self::KernelInitializer(_) => "kernel_initializer",
+            Self::MaxNormWeights(_) => "max_norm_weights",
+            Self::Regularization(_) => "regularization",
+            Self::Loss(_) => "loss",
+            Self::LearningRateSchedule(_) => "learning_rate_schedule",
+            Self::StepsPerEpoch(_) => "steps_per_epoch",
             Self::InitialBias(_) => "initial_bias",
             Self::Optimizer(_) => "optimizer",
             Self::LearningRate(_) => "learning_rate",
@@ -94,10 +115,16 @@ impl Setting {
             Self::Dataset(v) => v.text(),
             Self::DataDir(v) => v.clone(),
             Self::ActivationFn(v) => v.name().to_owned(),
-            Self::Optimizer(v) => v.name().to_owned(),
-            Self::ModelFeedforward => "feedforward".to_owned(),
+            Self::Optimizer(v) => v.text(),
+            Self::LearningRateSchedule(v) => v.text(),
+            Self::Regularization(v) => v.text(),
+            Self::Model(v) => v.name().to_owned(),
+            Self::KernelInitializer(v) => v.name().to_owned(),
+            Self::Loss(v) => v.name().to_owned(),
+            Self::MaxNormWeights(v) => v.map_or_else(|| "false".to_owned(), |v| format!("{v:?}")),
+            Self::StepsPerEpoch(v) => v.map_or_else(|| "false".to_owned(), |v| v.to_string()),
             Self::SplitSeed(v) | Self::SeedOffset(v) => v.to_string(),
-            Self::BatchSize(v) | Self::Epochs(v) => v.to_string(),
+            Self::BatchSize(v) | Self::Epochs(v) | Self::MaxoutPieces(v) => v.to_string(),
             Self::InitialBias(v) | Self::LearningRate(v) | Self::DiscretizationRange(v) => format!("{v:?}"),
             Self::RecordInitial(v) | Self::TensorBoard(v) => v.to_string(),
             Self::RecordedEpochs(v) => v.text(),
@@ -123,7 +150,14 @@ impl Setting {
             Self::SplitSeed(v) => *v == training.split_seed,
             Self::Architecture(v) => *v == training.architecture,
             Self::ActivationFn(v) => *v == training.activation,
-            Self::ModelFeedforward => true,
+            Self::MaxoutPieces(v) => *v == training.maxout_pieces,
+            Self::Model(v) => *v == training.model,
+            Self::KernelInitializer(v) => *v == training.kernel_initializer,
+            Self::MaxNormWeights(v) => *v == training.max_norm_weights,
+            Self::Regularization(v) => *v == training.regularization,
+            Self::Loss(v) => *v == training.loss,
+            Self::LearningRateSchedule(v) => *v == training.learning_rate_schedule,
+            Self::StepsPerEpoch(v) => *v == training.steps_per_epoch,
             Self::InitialBias(v) => *v == training.initial_bias,
             Self::Optimizer(v) => *v == training.optimizer,
             Self::LearningRate(v) => *v == training.learning_rate,
@@ -153,7 +187,14 @@ impl Setting {
             "split_seed" => Self::SplitSeed(training.split_seed),
             "architecture" => Self::Architecture(training.architecture.clone()),
             "activation_fn" => Self::ActivationFn(training.activation),
-            "model" => Self::ModelFeedforward,
+            "maxout_pieces" => Self::MaxoutPieces(training.maxout_pieces),
+            "model" => Self::Model(training.model),
+            "kernel_initializer" => Self::KernelInitializer(training.kernel_initializer),
+            "max_norm_weights" => Self::MaxNormWeights(training.max_norm_weights),
+            "regularization" => Self::Regularization(training.regularization),
+            "loss" => Self::Loss(training.loss),
+            "learning_rate_schedule" => Self::LearningRateSchedule(training.learning_rate_schedule),
+            "steps_per_epoch" => Self::StepsPerEpoch(training.steps_per_epoch),
             "initial_bias" => Self::InitialBias(training.initial_bias),
             "optimizer" => Self::Optimizer(training.optimizer),
             "learning_rate" => Self::LearningRate(training.learning_rate),
@@ -192,7 +233,14 @@ impl Draft {
             Setting::SplitSeed(v) => training.split_seed = *v,
             Setting::Architecture(v) => training.architecture.clone_from(v),
             Setting::ActivationFn(v) => training.activation = *v,
-            Setting::ModelFeedforward => {}
+            Setting::MaxoutPieces(v) => training.maxout_pieces = *v,
+            Setting::Model(v) => training.model = *v,
+            Setting::KernelInitializer(v) => training.kernel_initializer = *v,
+            Setting::MaxNormWeights(v) => training.max_norm_weights = *v,
+            Setting::Regularization(v) => training.regularization = *v,
+            Setting::Loss(v) => training.loss = *v,
+            Setting::LearningRateSchedule(v) => training.learning_rate_schedule = *v,
+            Setting::StepsPerEpoch(v) => training.steps_per_epoch = *v,
             Setting::InitialBias(v) => training.initial_bias = *v,
             Setting::Optimizer(v) => training.optimizer = *v,
             Setting::LearningRate(v) => training.learning_rate = *v,

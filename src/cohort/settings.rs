@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::setting::Setting;
 use crate::estimate::spec::EstimatorSpec;
 use crate::train::spec::{Split, TrainingSpec};
 
@@ -64,10 +65,18 @@ impl Settings {
             ("split_seed", int(t.split_seed)),
             ("architecture", list(t.architecture.iter().map(u32::to_string).collect())),
             ("activation_fn", text(t.activation.name())),
+            ("maxout_pieces", int(t.maxout_pieces.into())),
+            ("model", text(t.model.name())),
+            ("kernel_initializer", text(t.kernel_initializer.name())),
             ("initial_bias", ColumnValue::Float(t.initial_bias)),
-            ("optimizer", text(t.optimizer.name())),
+            ("max_norm_weights", text(&Setting::MaxNormWeights(t.max_norm_weights).text())),
+            ("regularization", text(&t.regularization.text())),
+            ("loss", text(t.loss.name())),
+            ("optimizer", text(&t.optimizer.text())),
             ("learning_rate", ColumnValue::Float(t.learning_rate)),
+            ("learning_rate_schedule", text(&t.learning_rate_schedule.text())),
             ("batch_size", int(t.batch_size.into())),
+            ("steps_per_epoch", text(&Setting::StepsPerEpoch(t.steps_per_epoch).text())),
             ("epochs", int(t.epochs.into())),
             ("record_initial", ColumnValue::Bool(t.schedule.record_initial)),
             ("recorded_epochs", ColumnValue::Text(t.schedule.epochs.text())),

@@ -6,6 +6,7 @@ use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
 use super::definitions::{Definition, Kind, MAX_LAYERS, MAX_NUMBER, MAX_UNITS, MIN_POSITIVE, one_of};
 use super::errors::{Reporter, nearest};
+use super::rules::{read_form, read_table};
 use super::setting::Setting;
 use super::syntax::{Node, entries};
 use super::{dataset, recording};
@@ -130,6 +131,20 @@ impl Definition {
             (Kind::Integer { min, max, make }, _) => read_integer(reporter, node, path, self.key, (min, max)).and_then(make),
             (Kind::Number { positive, make }, _) => read_number(reporter, node, path, self.key, positive).map(make),
             (Kind::Switch { make }, DeValue::Boolean(value)) => Some(make(*value)),
+            (Kind::OrOff { make, .. }, DeValue::Boolean(false)) => make(None),
+            (Kind::OrOff { number: true, make, .. }, DeValue::Float(_) | DeValue::Integer(_)) => {
+                read_number(reporter, node, path, self.key, true).and_then(|v| make(Some(v)))
+            }
+            (Kind::OrOff { number: false, max, make }, DeValue::Float(_) | DeValue::Integer(_)) => {
+                read_integer(reporter, node, path, self.key, (1, max)).and_then(|v| make(Some(v as f64)))
+            }
+            (Kind::Rule { forms, make }, _) => {
+                read_form(reporter, node, path, self.key, &forms()).and_then(|(name, values)| make(name, &values))
+            }
+            (Kind::Params { make, .. }, DeValue::Boolean(false)) => Some(make(&[])),
+            (Kind::Params { params, make }, DeValue::Table(given)) => {
+                read_table(reporter, given, path, self.key, &params()).map(|values| make(&values))
+            }
             (Kind::Text { make }, DeValue::String(text)) => Some(make(text)),
             (Kind::Bytes { make }, _) => recording::read_bytes(reporter, node, path, self.key).map(make),
             (Kind::Recorded, _) => recording::read_schedule(reporter, node, path).map(Setting::RecordedEpochs),
@@ -157,6 +172,7 @@ impl Definition {
             (Kind::Estimators, _) => text.filter(|t| EstimatorSpec::cohort_names().contains(t)).map(|t| format!("[\"{t}\"]")),
             (Kind::Switch { .. }, _) => text.map(str::to_lowercase).filter(|t| t == "true" || t == "false"),
             (Kind::Layers, DeValue::Integer(value)) => Some(format!("[{value}]")),
+            (Kind::OrOff { .. } | Kind::Params { .. }, _) => text.map(str::to_lowercase).filter(|t| t == "false"),
             _ => None,
         }
     }
@@ -309,7 +325,7 @@ fn read_params(reporter: &mut Reporter<'_>, estimator: EstimatorSpec, params: &D
 }
 
 /// The value of one parameter.
-fn read_parameter(reporter: &mut Reporter<'_>, parameter: &Parameter, node: &Node<'_>, path: &str) -> Option<Value> {
+pub(super) fn read_parameter(reporter: &mut Reporter<'_>, parameter: &Parameter, node: &Node<'_>, path: &str) -> Option<Value> {
     let domain = parameter.domain;
     let value = match node.get_ref() {
         DeValue::Float(value) => value.as_str().parse().ok().and_then(|v| domain.number(v)),

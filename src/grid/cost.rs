@@ -3,7 +3,7 @@
 
 use crate::estimate::spec::EstimatorSpec;
 use crate::train::source::Size;
-use crate::train::spec::{Split, TrainingSpec};
+use crate::train::spec::{Activation, Model, Split, TrainingSpec};
 
 /// Widths of all layers, the inputs first, the readout last.
 fn widths(spec: &TrainingSpec) -> Vec<f64> {
@@ -14,14 +14,34 @@ fn widths(spec: &TrainingSpec) -> Vec<f64> {
 /// Parameters of the network.
 #[must_use]
 pub fn parameters(spec: &TrainingSpec) -> f64 {
-    widths(spec).windows(2).map(|pair| (pair[0] + 1.0) * pair[1]).sum()
+    let widths = widths(spec);
+    let pieces = if spec.activation == Activation::Maxout { f64::from(spec.maxout_pieces) } else { 1.0 };
+    let own = match spec.model {
+        Model::Feedforward => 0.0,
+        // Scale, shift and two moving averages.
+        Model::FeedforwardBatchnorm => 4.0,
+    };
+    let own = if spec.activation == Activation::Prelu { own + 1.0 } else { own };
+    let hidden = widths.len() - 2;
+    let layer = |(index, pair): (usize, &[f64])| {
+        let weights = (pair[0] + 1.0) * pair[1];
+        if index < hidden { pieces * weights + own * pair[1] } else { weights }
+    };
+    widths.windows(2).enumerate().map(layer).sum()
 }
 
 /// Cost of a training: passes over the training examples, a multiply-add a parameter in each of three products, and an activation a unit.
 #[must_use]
 pub fn training(spec: &TrainingSpec) -> f64 {
     let units: f64 = widths(spec).iter().sum();
-    f64::from(spec.epochs) * f64::from(spec.dataset.size().train) * (0.06 * parameters(spec) + 0.2 * units)
+    let train = f64::from(spec.dataset.size().train);
+    let a_pass = match spec.steps_per_epoch {
+        Some(steps) => f64::from(steps) * f64::from(spec.batch_size).min(train),
+        None => train,
+    };
+    let normalisation = if spec.model == Model::FeedforwardBatchnorm { 0.2 } else { 0.0 };
+    let dropout = if spec.regularization.dropout > 0.0 { 1.0 } else { 0.0 };
+    f64::from(spec.epochs) * a_pass * (0.06 * parameters(spec) + (0.2 + normalisation + dropout) * units)
 }
 
 /// Cost of a measurement over the recorded epochs: a hash a row and layer for binning; a distance and an exponential a pair for the bounds.

@@ -13,7 +13,7 @@ use crate::cohort::settings::Settings;
 use crate::estimate::spec::EstimatorSpec;
 use crate::train::schedule::Schedule;
 use crate::train::source::TRAIN_SHARE;
-use crate::train::spec::{Split, TRAINING_VERSION, TrainingSpec};
+use crate::train::spec::{Activation, Regularization, Split, TRAINING_VERSION, TrainingSpec};
 
 /// Id of a training or a measurement: the first 128 bits of a BLAKE3 hash, printed as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -201,14 +201,24 @@ fn canonical(spec: &TrainingSpec) -> String {
         split_seed,
         architecture,
         activation,
+        maxout_pieces,
+        model,
+        kernel_initializer,
         initial_bias,
+        max_norm_weights,
+        regularization: Regularization { l1, l2, dropout },
+        loss,
         optimizer,
         learning_rate,
+        learning_rate_schedule,
         batch_size,
+        steps_per_epoch,
         epochs,
         schedule: Schedule { record_initial, epochs: recorded, keep_snapshots: _ },
         early_stopping,
     } = spec;
+    // Of no meaning without maxout.
+    let pieces = if *activation == Activation::Maxout { *maxout_pieces } else { default.maxout_pieces };
     let mut text = String::new();
     let mut put = |key: &str, value: &dyn fmt::Display, is_default: bool| {
         if !is_default {
@@ -219,16 +229,27 @@ fn canonical(spec: &TrainingSpec) -> String {
     put("activation_fn", &activation.name(), *activation == default.activation);
     put("architecture", &format_args!("{architecture:?}"), *architecture == default.architecture);
     put("batch_size", batch_size, *batch_size == default.batch_size);
+    put("dropout", dropout, *dropout == 0.0);
     let stopping = early_stopping.map(|rule| rule.text()).unwrap_or_default();
     put("early_stopping", &stopping, early_stopping.is_none());
     put("epochs", epochs, *epochs == default.epochs);
     // −0 equals 0 and is left out, too; the engine computes the same with both.
     put("initial_bias", initial_bias, *initial_bias == default.initial_bias);
+    put("kernel_initializer", &kernel_initializer.name(), *kernel_initializer == default.kernel_initializer);
+    put("l1", l1, *l1 == 0.0);
+    put("l2", l2, *l2 == 0.0);
     put("learning_rate", learning_rate, *learning_rate == default.learning_rate);
-    put("optimizer", &optimizer.name(), *optimizer == default.optimizer);
+    let is_default = *learning_rate_schedule == default.learning_rate_schedule;
+    put("learning_rate_schedule", &learning_rate_schedule.text(), is_default);
+    put("loss", &loss.name(), *loss == default.loss);
+    put("max_norm_weights", &max_norm_weights.unwrap_or_default(), max_norm_weights.is_none());
+    put("maxout_pieces", &pieces, pieces == default.maxout_pieces);
+    put("model", &model.name(), *model == default.model);
+    put("optimizer", &optimizer.text(), *optimizer == default.optimizer);
     put("record_initial", record_initial, *record_initial == default.schedule.record_initial);
     put("recorded_epochs", &recorded.text(), *recorded == default.schedule.epochs);
     put("split_seed", split_seed, *split_seed == default.split_seed);
+    put("steps_per_epoch", &steps_per_epoch.unwrap_or_default(), steps_per_epoch.is_none());
     // Given test files are part of the content, and no share of it.
     let share = dataset.train_fraction().unwrap_or(TRAIN_SHARE);
     put("train_fraction", &share, share == TRAIN_SHARE);
@@ -252,7 +273,7 @@ mod tests {
 
     use super::*;
     use crate::train::source::{DataSpec, Files, Format, Found, Size, Source};
-    use crate::train::spec::{Activation, DatasetName, Optimizer};
+    use crate::train::spec::{DatasetName, Initializer, Loss, Model, Optimizer, RateSchedule};
 
     /// Data of a content that is called "data".
     fn data() -> DataSpec {
@@ -274,13 +295,51 @@ mod tests {
             architecture: vec![4, 2],
             activation: Activation::Relu,
             initial_bias: -0.25,
-            optimizer: Optimizer::Sgd,
+            optimizer: Optimizer::SGD,
             learning_rate: 1e-3,
             batch_size: 16,
             epochs: 300,
             schedule: Schedule { record_initial: true, ..Schedule::default() },
-            early_stopping: None,
+            ..TrainingSpec::default()
         }
+    }
+
+    /// The default with one of the settings that came later off its default, each in turn.
+    fn later_settings() -> Vec<TrainingSpec> {
+        let regularization = |l1, l2, dropout| Regularization { l1, l2, dropout };
+        let mut specs = Vec::new();
+        let mut with = |change: &dyn Fn(&mut TrainingSpec)| {
+            let mut spec = TrainingSpec::default();
+            change(&mut spec);
+            specs.push(spec);
+        };
+        with(&|spec| (spec.activation, spec.maxout_pieces) = (Activation::Maxout, 2));
+        with(&|spec| (spec.activation, spec.maxout_pieces) = (Activation::Maxout, 3));
+        with(&|spec| spec.model = Model::FeedforwardBatchnorm);
+        with(&|spec| spec.kernel_initializer = Initializer::Orthogonal);
+        with(&|spec| spec.max_norm_weights = Some(0.8));
+        with(&|spec| spec.regularization = regularization(0.5, 0.0, 0.0));
+        with(&|spec| spec.regularization = regularization(0.0, 0.5, 0.0));
+        with(&|spec| spec.regularization = regularization(0.0, 0.0, 0.5));
+        with(&|spec| spec.loss = Loss::MeanSquaredError);
+        with(&|spec| spec.optimizer = Optimizer::Adam { beta_1: 0.8, beta_2: 0.999, epsilon: 1e-8 });
+        with(&|spec| spec.optimizer = Optimizer::SGD);
+        with(&|spec| spec.optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: false });
+        with(&|spec| spec.optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: true });
+        with(&|spec| spec.learning_rate_schedule = RateSchedule::Step { every: 1000, factor: 0.5 });
+        with(&|spec| spec.learning_rate_schedule = RateSchedule::Step { every: 1001, factor: 0.5 });
+        with(&|spec| spec.steps_per_epoch = Some(1));
+        specs
+    }
+
+    #[test]
+    fn every_setting_counts() {
+        let ids: std::collections::BTreeSet<_> = later_settings().iter().map(|spec| Id::training(spec, 7)).collect();
+        assert_eq!(ids.len(), later_settings().len());
+        assert!(!ids.contains(&Id::training(&TrainingSpec::default(), 7)));
+        // Pieces mean nothing to other activations.
+        let pieces = TrainingSpec { maxout_pieces: 5, ..TrainingSpec::default() };
+        assert_eq!(Id::training(&pieces, 7), Id::training(&TrainingSpec::default(), 7));
     }
 
     #[test]

@@ -31,10 +31,18 @@ impl Like {
             split_seed: _,
             architecture,
             activation,
+            maxout_pieces,
+            model,
+            kernel_initializer: _,
             initial_bias: _,
+            max_norm_weights,
+            regularization,
+            loss,
             optimizer,
             learning_rate: _,
+            learning_rate_schedule: _,
             batch_size,
+            steps_per_epoch,
             epochs,
             schedule,
             early_stopping,
@@ -43,7 +51,9 @@ impl Like {
         let data = dataset.size();
         (data.train, data.examples, data.inputs, data.classes).hash(&mut hasher);
         early_stopping.map(|rule| rule.text()).hash(&mut hasher);
-        (architecture, activation, optimizer, batch_size, epochs, schedule.count(*epochs), task.train).hash(&mut hasher);
+        (architecture, activation, optimizer.name(), batch_size, epochs, schedule.count(*epochs), task.train).hash(&mut hasher);
+        let extras = [max_norm_weights.is_some(), regularization.dropout > 0.0];
+        (maxout_pieces, model, loss, steps_per_epoch, extras).hash(&mut hasher);
         task.measure.iter().for_each(|measure| (measure.estimator.name(), measure.split).hash(&mut hasher));
         Self(hasher.finish())
     }

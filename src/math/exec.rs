@@ -2,7 +2,12 @@
 //!
 //! Passed down as an argument; no kernel asks the environment. Results never depend on it.
 
-use super::simd::Isa;
+use rayon::prelude::*;
+
+use super::simd::{Block, Isa};
+
+/// Blocks below which a walk over values is not split: waking threads costs more than it saves.
+const PARALLEL_BLOCKS: usize = 4096;
 
 /// Instruction set and parallelism of a call.
 #[derive(Clone, Copy, Debug)]
@@ -18,5 +23,31 @@ impl Exec {
     #[must_use]
     pub fn serial() -> Self {
         Self { isa: Isa::best(), parallel: false }
+    }
+
+    /// Blocks of a part where a walk over `n` blocks, value by value, is worth splitting over the threads.
+    #[must_use]
+    pub fn part(&self, n: usize) -> Option<usize> {
+        (self.parallel && n >= PARALLEL_BLOCKS).then(|| n.div_ceil(4 * rayon::current_num_threads()))
+    }
+
+    /// Runs `work` on all values, in parts where that pays.
+    pub fn walk(&self, values: &mut [Block], work: impl Fn(&mut [Block]) + Send + Sync) {
+        match self.part(values.len()) {
+            Some(part) => values.par_chunks_mut(part).for_each(work),
+            None => work(values),
+        }
+    }
+
+    /// Runs `work` on all values and those beside them, in parts where that pays.
+    ///
+    /// # Panics
+    /// If the slices differ in length.
+    pub fn walk_beside(&self, beside: &[Block], values: &mut [Block], work: impl Fn(&[Block], &mut [Block]) + Send + Sync) {
+        assert_eq!(beside.len(), values.len());
+        match self.part(values.len()) {
+            Some(part) => beside.par_chunks(part).zip(values.par_chunks_mut(part)).for_each(|(b, v)| work(b, v)),
+            None => work(beside, values),
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! SIMD lanes, vector functions and random streams: the ground that kernels stand on.
 //!
 //! Nothing of ours is imported here, and nothing here does I/O or reads a clock or the environment. Reading order: `simd` (16 virtual
-//! lanes, one program for three instruction sets), `functions` (exp2, exp, tanh on lanes), `digamma`, `power`, `rng` (counter-based streams),
-//! `exec` (instruction set and threads, handed down as one argument).
+//! lanes, one program for three instruction sets), `functions` (exponentials, logistic function, tanh on lanes), `digamma`, `power`, `rng`
+//! (counter-based streams), `exec` (instruction set and threads, handed down as one argument).
 
 pub mod digamma;
 pub mod exec;

@@ -16,6 +16,10 @@ pub enum Purpose {
     Init = 2,
     /// Order of the examples; the index is the pass.
     Shuffle = 3,
+    /// Examples drawn with replacement; the index is the pass.
+    Sample = 10,
+    /// What dropout leaves out; the index numbers batch, pass and layer.
+    Dropout = 11,
     /// Hash projections and probes of the estimator EDGE; the index is the member or the column.
     Edge = 4,
     /// Bootstraps of a sample; the index is the draw.
@@ -48,6 +52,11 @@ impl Stream {
     /// Uniform in [0, 1) with 53 bits.
     pub fn uniform(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+    }
+
+    /// 32 random bits.
+    pub fn bits(&mut self) -> u32 {
+        self.0.next_u32()
     }
 
     /// Uniform in 0..n, without bias (Lemire's multiply and reject). `n` ≥ 1.

@@ -106,6 +106,33 @@ pub trait Simd: Copy {
     fn scale_pow2(self, a: Self::V, shifted: Self::V) -> Self::V;
     /// Sum over the lanes in the fixed order ((l, l+8), (l, l+4), (l, l+2), (l, l+1)).
     fn sum(self, a: Self::V) -> f32;
+    /// Eight sums at once, each to the bit as [`Simd::sum`] adds it.
+    #[inline(always)]
+    fn sums(self, a: [Self::V; 8]) -> [f32; 8] {
+        let mut sums = [0.0; 8];
+        for (to, v) in sums.iter_mut().zip(a) {
+            *to = self.sum(v);
+        }
+        sums
+    }
+    /// Reads up to 16 values; the other lanes are 0.
+    #[inline(always)]
+    fn load_part(self, from: &[f32]) -> Self::V {
+        let mut block = Block::default();
+        for (to, value) in block.0.iter_mut().zip(from) {
+            *to = *value;
+        }
+        self.load(&block)
+    }
+    /// Writes the first lanes, as many as `to` has places, at most 16.
+    #[inline(always)]
+    fn store_part(self, to: &mut [f32], v: Self::V) {
+        let mut block = Block::default();
+        self.store(&mut block, v);
+        for (to, value) in to.iter_mut().zip(block.0) {
+            *to = value;
+        }
+    }
     /// The 16 × 16 transpose of sixteen blocks: lane l of result r is lane r of input l.
     #[inline(always)]
     fn transpose(self, from: [&Block; LANES]) -> [Self::V; LANES] {
@@ -228,10 +255,22 @@ mod tests {
                 s.scale_pow2(s.splat(0.75), s.add(small, s.splat(12_582_912.0))),
             ];
             let mut out = vec![s.sum(a).to_bits(), s.less(a, b).into()];
+            let eight = [a, b, c, s.add(a, b), s.mul(a, c), s.sub(c, b), s.mul(b, b), s.abs(c)];
+            out.extend(s.sums(eight).map(f32::to_bits));
+            assert_eq!(s.sums(eight).map(f32::to_bits), eight.map(|v| s.sum(v).to_bits()));
             for v in vectors {
                 let mut block = Block::default();
                 s.store(&mut block, v);
                 out.extend(block.0.map(f32::to_bits));
+            }
+            for n in 0..=LANES {
+                let mut part = [7.0; LANES + 1];
+                s.store_part(&mut part[..n], s.load_part(&self.0.0[..n]));
+                out.extend(part.map(f32::to_bits));
+                let mut whole = Block::default();
+                s.store(&mut whole, s.load_part(&self.0.0[..n]));
+                assert!(whole.0[..n] == self.0.0[..n] && whole.0[n..].iter().all(|v| *v == 0.0));
+                assert!(part[..n] == self.0.0[..n] && part[n..].iter().all(|v| *v == 7.0));
             }
             out
         }

@@ -1,7 +1,9 @@
 //! The columns of a Parquet file that a person has: numbers and words, in memory. Tables of our own are read elsewhere.
 
 use std::fs::File;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
@@ -19,6 +21,23 @@ use crate::data::{Limit, Unreadable};
 /// # Errors
 /// [`Unreadable`] if it is no Parquet file, has nulls or columns of other types, or is too large.
 pub fn read(path: &Path, limit: Limit) -> Result<Columns, Unreadable> {
+    guarded(|| read_unguarded(path, limit))
+}
+
+/// Calls the library, which panics at some damage (a negative offset, for one): that is a damaged file, and nothing to print.
+fn guarded<T>(read: impl FnOnce() -> Result<T, Unreadable>) -> Result<T, Unreadable> {
+    // What happens at a panic is settled for the whole process: one reader at a time.
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| ()));
+    let result = panic::catch_unwind(AssertUnwindSafe(read));
+    panic::set_hook(hook);
+    drop(turn);
+    result.unwrap_or_else(|_| Err(Unreadable::new("damaged columns", "a Parquet file")))
+}
+
+fn read_unguarded(path: &Path, limit: Limit) -> Result<Columns, Unreadable> {
     let wrong = |e: &dyn std::fmt::Display| Unreadable::new(e.to_string(), "a Parquet file");
     let file = File::open(path).map_err(|e| wrong(&e))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| wrong(&e))?;

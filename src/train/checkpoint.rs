@@ -10,7 +10,7 @@ use crate::math::simd::Block;
 
 /// Version of the layout below and of all that it holds. Raise it when the bytes of the same training change: a checkpoint of another
 /// layout is not used.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 /// What [`super::trainer::Trainer::checkpoint`] takes and [`super::trainer::Trainer::restore`] goes on from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
     use crate::math::exec::Exec;
     use crate::train::data::Dataset;
-    use crate::train::spec::{DatasetName, Optimizer, TrainingSpec};
+    use crate::train::spec::{Activation, DatasetName, Model, Optimizer, RateSchedule, Regularization, TrainingSpec};
     use crate::train::trainer::Trainer;
 
     fn bytes(checkpoint: &Checkpoint) -> Vec<u8> {
@@ -42,21 +42,32 @@ mod tests {
     #[test]
     fn a_training_taken_up_again_ends_with_the_same_bits() {
         let data = Dataset::load(DatasetName::Harmonics, 0);
-        for &optimizer in Optimizer::ALL {
-            let spec =
-                TrainingSpec { optimizer, architecture: vec![17, 3], batch_size: 100, epochs: 6, ..TrainingSpec::default() };
-            let mut whole = Trainer::new(&spec, &data, 5, Exec::serial());
+        let plain = TrainingSpec { architecture: vec![17, 3], batch_size: 100, epochs: 6, ..TrainingSpec::default() };
+        let optimizers = Optimizer::ALL.iter().copied().chain([Optimizer::Sgd { momentum: 0.9, nesterov: true }]);
+        let mut specs: Vec<_> = optimizers.map(|optimizer| TrainingSpec { optimizer, ..plain.clone() }).collect();
+        // Everything at once that a training remembers or draws.
+        specs.push(TrainingSpec {
+            activation: Activation::Prelu,
+            model: Model::FeedforwardBatchnorm,
+            max_norm_weights: Some(0.8),
+            regularization: Regularization { l1: 1e-4, l2: 1e-3, dropout: 0.3 },
+            learning_rate_schedule: RateSchedule::Cosine { over: 0, floor: 0.1 },
+            steps_per_epoch: Some(7),
+            ..plain
+        });
+        for spec in &specs {
+            let mut whole = Trainer::new(spec, &data, 5, Exec::serial());
             (0..6).for_each(|_| whole.pass().unwrap());
             for stop in 0..=6 {
-                let mut first = Trainer::new(&spec, &data, 5, Exec::serial());
+                let mut first = Trainer::new(spec, &data, 5, Exec::serial());
                 (0..stop).for_each(|_| first.pass().unwrap());
                 // What is measured between passes leaves nothing behind.
                 first.gradient_statistics(crate::train::spec::Split::Test).unwrap();
                 let carried = postcard::from_bytes(&bytes(&first.checkpoint())).unwrap();
-                let mut second = Trainer::restore(&spec, &data, 5, Exec::serial(), carried).unwrap();
+                let mut second = Trainer::restore(spec, &data, 5, Exec::serial(), carried).unwrap();
                 assert_eq!(second.epoch(), stop - 1);
                 (stop..6).for_each(|_| second.pass().unwrap());
-                assert_eq!(second.checkpoint(), whole.checkpoint(), "{optimizer:?} stopped after {stop}");
+                assert_eq!(second.checkpoint(), whole.checkpoint(), "{spec:?} stopped after {stop}");
             }
         }
     }
@@ -70,7 +81,7 @@ mod tests {
         let taken = trainer.checkpoint();
         let refused = |spec: &TrainingSpec| Trainer::restore(spec, &data, 5, Exec::serial(), taken.clone()).is_none();
         assert!(!refused(&spec));
-        assert!(refused(&TrainingSpec { optimizer: Optimizer::Sgd, ..spec.clone() }));
+        assert!(refused(&TrainingSpec { optimizer: Optimizer::SGD, ..spec.clone() }));
         assert!(refused(&TrainingSpec { architecture: vec![99], ..spec.clone() }));
         assert!(refused(&TrainingSpec { epochs: 1, ..spec.clone() }));
     }
@@ -83,11 +94,14 @@ mod tests {
         let bytes = |state| bytes(&Checkpoint { passes: 300, parameters: block(3.0), state, watch: Watch::default() });
         // 300 takes two bytes; a list begins with its length, a choice with its number. At the end: nothing best yet, no pass waited.
         let (start, end) = ([vec![0xAC, 2], numbers(3.0)].concat(), vec![0, 0]);
-        assert_eq!(bytes(State::Sgd), [&start[..], &[0], &end].concat());
-        let adam = State::Adam { m: block(1.0), v: block(2.0), powers: (0.5, 0.25) };
-        let powers = [0.5_f64.to_le_bytes(), 0.25_f64.to_le_bytes()].concat();
-        assert_eq!(bytes(adam), [&start[..], &[1], &numbers(1.0), &numbers(2.0), &powers, &end].concat());
-        assert_eq!(LAYOUT, 1);
+        // The optimizer with its parameters, two vectors, the powers of Adam's decays.
+        let doubles = |values: &[f64]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+        let sgd = [vec![0], doubles(&[0.0]), vec![0], vec![0], vec![0], doubles(&[1.0, 1.0])].concat();
+        assert_eq!(bytes(State::new(Optimizer::SGD, 1)), [&start[..], &sgd, &end].concat());
+        let zeros = numbers(0.0);
+        let adam = [vec![1], doubles(&[0.9, 0.999, 1e-8]), zeros.clone(), zeros, doubles(&[1.0, 1.0])].concat();
+        assert_eq!(bytes(State::new(Optimizer::ADAM, 1)), [&start[..], &adam, &end].concat());
+        assert_eq!(LAYOUT, 2);
     }
 
     proptest! {

@@ -1,79 +1,137 @@
-//! A dense feedforward network: its layout in one flat parameter vector, its initial weights, and whole-split inference.
+//! A dense feedforward network: its layout in one flat parameter vector, and its initial weights.
 
-use ndarray::{ArrayView2, ShapeBuilder};
-
-use super::activation::activate;
-use super::data::Examples;
-use super::dense::{Columns, Weights, product};
-use super::readout::{Score, softmax};
-use super::spec::{Activation, TrainingSpec};
-use crate::math::exec::Exec;
+pub use super::inference::Activations;
+use super::init;
+use super::spec::{Activation, Initializer, Loss, Model, TrainingSpec};
 use crate::math::rng::{Purpose, Stream};
-use crate::math::simd::{Block, LANES, blocks, flat};
+use crate::math::simd::{LANES, blocks};
 
-/// Blocks of examples that inference takes through the whole network at once: activations of a small network then stay in the cache.
-const INFERENCE_BLOCKS: usize = 32;
+/// Initial slope of a PReLU unit below 0 (He et al. 2015).
+const INITIAL_SLOPE: f32 = 0.25;
 
-/// Shape of one dense layer and where its parameters lie.
+/// Shape of one dense layer and where its parameters lie: the kernel, [row][input], the biases, then, where the layer has them, the slopes
+/// of PReLU and the scales and shifts of its normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layer {
     /// Inputs.
     pub n_in: usize,
     /// Units.
     pub n_out: usize,
-    /// First parameter: the kernel, [unit][input], then the biases.
+    /// Rows of the kernel: one a unit, or one a piece of a maxout unit, the pieces of a unit together.
+    pub rows: usize,
+    /// Whether every unit has a learned slope below 0.
+    pub sloped: bool,
+    /// First parameter.
     offset: usize,
+    /// First moving average of the normalisation, if there is one: the means, then the variances.
+    statistics: Option<usize>,
 }
 
 impl Layer {
-    /// The layer's kernel, units × inputs, within the flat parameters.
+    /// The layer's kernel, rows × inputs, within the flat parameters.
     #[must_use]
     pub fn kernel<'a>(&self, parameters: &'a [f32]) -> &'a [f32] {
-        &parameters[self.offset..self.offset + self.n_in * self.n_out]
+        &parameters[self.kernel_range()]
+    }
+
+    /// Where the kernel lies.
+    #[must_use]
+    pub const fn kernel_range(&self) -> std::ops::Range<usize> {
+        self.offset..self.offset + self.rows * self.n_in
     }
 
     /// The layer's biases within the flat parameters.
     #[must_use]
     pub fn bias<'a>(&self, parameters: &'a [f32]) -> &'a [f32] {
-        let start = self.offset + self.n_in * self.n_out;
-        &parameters[start..start + self.n_out]
+        let start = self.kernel_range().end;
+        &parameters[start..start + self.rows]
     }
 
     /// The layer's kernel and biases, mutable.
     pub fn kernel_and_bias<'a>(&self, parameters: &'a mut [f32]) -> (&'a mut [f32], &'a mut [f32]) {
-        let weights = self.n_in * self.n_out;
-        parameters[self.offset..self.offset + weights + self.n_out].split_at_mut(weights)
+        let weights = self.rows * self.n_in;
+        parameters[self.offset..self.offset + weights + self.rows].split_at_mut(weights)
+    }
+
+    /// Where the slopes of PReLU lie; empty where there are none.
+    #[must_use]
+    pub const fn slope_range(&self) -> std::ops::Range<usize> {
+        let start = self.offset + self.rows * (self.n_in + 1);
+        start..start + if self.sloped { self.n_out } else { 0 }
+    }
+
+    /// Where the normalisation's scales lie, if there is one; its shifts follow.
+    #[must_use]
+    pub fn scale_range(&self) -> Option<std::ops::Range<usize>> {
+        let start = self.slope_range().end;
+        self.statistics.map(|_| start..start + self.n_out)
+    }
+
+    /// Where the normalisation's moving means lie, if there is one; its moving variances follow.
+    #[must_use]
+    pub fn mean_range(&self) -> Option<std::ops::Range<usize>> {
+        self.statistics.map(|start| start..start + self.n_out)
+    }
+
+    /// Number of trained parameters.
+    const fn n_trained(&self) -> usize {
+        let normalisation = if self.statistics.is_some() { 2 * self.n_out } else { 0 };
+        self.slope_range().end - self.offset + normalisation
     }
 }
 
-/// Architecture of a network; parameters are kept apart, in one flat vector (layer after layer: kernel, then biases).
+/// Architecture of a network. Parameters are kept apart, in one flat vector: what is trained, layer after layer; then, from the next whole
+/// block on, the moving averages of normalisations, which no optimizer touches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
-    /// Hidden layers, then the softmax readout.
+    /// Hidden layers, then the readout.
     pub layers: Vec<Layer>,
     /// Activation of the hidden layers.
     pub activation: Activation,
+    /// What is minimised; decides what the readout is.
+    pub loss: Loss,
+    initializer: Initializer,
 }
 
 impl Network {
     /// The network of `spec` for data with that many inputs and classes.
     #[must_use]
     pub fn new(spec: &TrainingSpec, inputs: usize, n_classes: usize) -> Self {
+        let pieces = if spec.activation == Activation::Maxout { spec.maxout_pieces as usize } else { 1 };
         let (mut n_in, mut offset) = (inputs, 0);
+        let hidden = spec.architecture.len();
         let widths = spec.architecture.iter().map(|&units| units as usize).chain([n_classes]);
-        let layers = widths.map(|n_out| {
-            let layer = Layer { n_in, n_out, offset };
-            offset += (n_in + 1) * n_out;
-            n_in = n_out;
-            layer
-        });
-        Self { layers: layers.collect(), activation: spec.activation }
+        let mut layers: Vec<Layer> = widths
+            .enumerate()
+            .map(|(index, n_out)| {
+                let is_hidden = index < hidden;
+                let rows = if is_hidden { pieces * n_out } else { n_out };
+                let sloped = is_hidden && spec.activation == Activation::Prelu;
+                let normalised = is_hidden && spec.model == Model::FeedforwardBatchnorm;
+                let layer = Layer { n_in, n_out, rows, sloped, offset, statistics: normalised.then_some(0) };
+                (n_in, offset) = (n_out, offset + layer.n_trained());
+                layer
+            })
+            .collect();
+        let mut statistics = blocks(offset) * LANES;
+        for layer in layers.iter_mut().filter(|layer| layer.statistics.is_some()) {
+            layer.statistics = Some(statistics);
+            statistics += 2 * layer.n_out;
+        }
+        Self { layers, activation: spec.activation, loss: spec.loss, initializer: spec.kernel_initializer }
     }
 
-    /// Number of parameters.
+    /// Number of trained parameters: the first of the vector.
+    #[must_use]
+    pub fn n_trained(&self) -> usize {
+        self.layers.iter().map(Layer::n_trained).sum()
+    }
+
+    /// Length of the parameter vector.
     #[must_use]
     pub fn n_parameters(&self) -> usize {
-        self.layers.iter().map(|l| (l.n_in + 1) * l.n_out).sum()
+        let ends = self.layers.iter().filter_map(|layer| layer.statistics.map(|start| start + 2 * layer.n_out));
+        ends.max().unwrap_or_else(|| self.n_trained())
     }
 
     /// Units of the widest layer.
@@ -82,8 +140,14 @@ impl Network {
         self.layers.iter().map(|l| l.n_out).max().unwrap_or(0)
     }
 
-    /// Initial parameters: hidden kernels from a normal distribution of σ = 1/√units truncated at ±2σ (σ before truncation), the
-    /// readout's Glorot uniform; hidden biases `initial_bias`, the readout's 0.
+    /// Rows of the largest kernel.
+    #[must_use]
+    pub fn most_rows(&self) -> usize {
+        self.layers.iter().map(|l| l.rows).max().unwrap_or(0)
+    }
+
+    /// Initial parameters: hidden kernels as the initialiser has them, the readout's Glorot uniform; hidden biases `initial_bias`, the
+    /// readout's 0; slopes 0.25; scales 1, shifts 0, moving means 0, moving variances 1.
     #[must_use]
     pub fn initial_parameters(&self, seed: u64, initial_bias: f64) -> Vec<f32> {
         let mut parameters = vec![0.0; self.n_parameters()];
@@ -91,102 +155,73 @@ impl Network {
             let mut stream = Stream::new(seed, Purpose::Init, index as u64);
             let readout = index + 1 == self.layers.len();
             let (kernel, bias) = layer.kernel_and_bias(&mut parameters);
-            if readout {
-                let limit = (6.0 / (layer.n_in + layer.n_out) as f64).sqrt();
-                kernel.fill_with(|| (limit * (2.0 * stream.uniform() - 1.0)) as f32);
-            } else {
-                let sigma = 1.0 / (layer.n_out as f64).sqrt();
-                kernel.fill_with(|| (sigma * truncated_normal(&mut stream)) as f32);
+            let initializer = if readout { Initializer::GlorotUniform } else { self.initializer };
+            init::fill(initializer, &mut stream, layer.n_in, layer.n_out, kernel);
+            if !readout {
                 bias.fill(initial_bias as f32);
+            }
+            parameters[layer.slope_range()].fill(INITIAL_SLOPE);
+            if let (Some(scale), Some(mean)) = (layer.scale_range(), layer.mean_range()) {
+                parameters[scale].fill(1.0);
+                parameters[mean.end..mean.end + layer.n_out].fill(1.0);
             }
         }
         parameters
     }
 
-    /// Index of the first layer with a parameter that is not finite.
+    /// Index of the first layer with a parameter that is not finite, and which of its parameters that is.
     #[must_use]
-    pub fn first_not_finite(&self, parameters: &[f32]) -> Option<usize> {
-        let finite = |values: &[f32]| values.iter().all(|v| v.is_finite());
-        self.layers.iter().position(|l| !finite(l.kernel(parameters)) || !finite(l.bias(parameters)))
-    }
-
-    /// Activations of every layer on all examples, the readout's as probabilities.
-    pub fn activations(&self, exec: Exec, parameters: &[f32], examples: &Examples, out: &mut Activations) {
-        self.infer(exec, parameters, examples, out, true);
-    }
-
-    /// Loss and accuracy summed over all examples, in inference mode.
-    pub fn score(&self, exec: Exec, parameters: &[f32], examples: &Examples, scratch: &mut Activations) -> Score {
-        self.infer(exec, parameters, examples, scratch, false);
-        let mut score = Score::default();
-        if let Some(logits) = scratch.layers.last() {
-            score.add(logits, scratch.stride, &examples.labels);
-        }
-        score
-    }
-
-    /// Forward pass over all examples, a few blocks at a time through all layers.
-    fn infer(&self, exec: Exec, parameters: &[f32], examples: &Examples, out: &mut Activations, probabilities: bool) {
-        out.shape(self, examples.n);
-        let stride = out.stride;
-        // A large layer wants all examples at once, to share them out over the threads.
-        let step = if exec.parallel { stride } else { INFERENCE_BLOCKS };
-        for start in (0..stride).step_by(step.max(1)) {
-            let nb = step.min(stride - start);
-            for (index, layer) in self.layers.iter().enumerate() {
-                let (before, rest) = out.layers.split_at_mut(index);
-                let x = before.last().map_or(&examples.columns[..], |previous| &previous[..]);
-                let (x, y) = (Columns { data: x.get(start..).unwrap_or(&[]), stride }, &mut rest[0][start..]);
-                let (kernel, bias) = (layer.kernel(parameters), layer.bias(parameters));
-                product(exec, Weights::forward(kernel, layer.n_in), Some(bias), layer.n_in, x, nb, y, stride);
-                if index + 1 < self.layers.len() {
-                    y.chunks_mut(stride).for_each(|row| activate(exec.isa, self.activation, &mut row[..nb]));
-                } else if probabilities {
-                    softmax(exec.isa, y, stride, nb);
-                }
-            }
-        }
-    }
-}
-
-/// A standard normal number within ±2, by rejection.
-fn truncated_normal(stream: &mut Stream) -> f64 {
-    loop {
-        let x = stream.normal();
-        if x.abs() <= 2.0 {
-            return x;
-        }
-    }
-}
-
-/// Activations of all layers on one split; reused between calls.
-#[derive(Clone, Debug, Default)]
-pub struct Activations {
-    layers: Vec<Vec<Block>>,
-    stride: usize,
-    n: usize,
-}
-
-impl Activations {
-    fn shape(&mut self, network: &Network, n: usize) {
-        self.stride = blocks(n);
-        self.n = n;
-        self.layers.resize_with(network.layers.len(), Vec::new);
-        for (values, layer) in self.layers.iter_mut().zip(&network.layers) {
-            values.resize(layer.n_out * self.stride, Block::default());
-        }
-    }
-
-    /// Each layer's activations, units × examples, rows contiguous; the last is the readout's probabilities.
-    ///
-    /// # Panics
-    /// Never: the views lie within their blocks by construction.
-    pub fn layers(&self) -> impl Iterator<Item = ArrayView2<'_, f32>> {
-        self.layers.iter().map(|values| {
-            let row = self.stride * LANES;
-            let units = values.len().checked_div(self.stride).unwrap_or(0);
-            ArrayView2::from_shape((units, self.n).strides((row, 1)), flat(values))
-                .expect("rows of `stride` blocks hold n values")
+    pub fn first_not_finite(&self, parameters: &[f32]) -> Option<(usize, &'static str)> {
+        let broken = |values: &[f32]| values.iter().any(|v| !v.is_finite());
+        self.layers.iter().enumerate().find_map(|(index, layer)| {
+            let normalisation = layer.scale_range().map_or(0..0, |scale| scale.start..scale.end + layer.n_out);
+            let averages = layer.mean_range().map_or(0..0, |mean| mean.start..mean.end + layer.n_out);
+            let parts = [
+                ("kernel", layer.kernel(parameters)),
+                ("bias", layer.bias(parameters)),
+                ("slope", &parameters[layer.slope_range()]),
+                ("normalisation", &parameters[normalisation]),
+                ("moving average", &parameters[averages]),
+            ];
+            parts.into_iter().find(|(_, values)| broken(values)).map(|(what, _)| (index, what))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_lie_side_by_side_and_averages_apart() {
+        let spec = TrainingSpec {
+            architecture: vec![10, 3],
+            activation: Activation::Prelu,
+            model: Model::FeedforwardBatchnorm,
+            ..TrainingSpec::default()
+        };
+        let network = Network::new(&spec, 12, 2);
+        // Kernel, bias, slope, scale, shift of both hidden layers, then the readout.
+        let trained = 10 * 12 + 4 * 10 + 3 * 10 + 4 * 3 + 2 * 3 + 2;
+        assert_eq!(network.n_trained(), trained);
+        assert_eq!(network.layers[0].mean_range(), Some(224..234));
+        assert_eq!(network.n_parameters(), 224 + 2 * 13);
+        let parameters = network.initial_parameters(0, 0.5);
+        for layer in &network.layers[..2] {
+            assert!(layer.bias(&parameters).iter().all(|b| *b == 0.5));
+            assert!(parameters[layer.slope_range()].iter().all(|a| *a == INITIAL_SLOPE));
+            let (scale, mean) = (layer.scale_range().unwrap(), layer.mean_range().unwrap());
+            assert!(parameters[scale.clone()].iter().all(|g| *g == 1.0));
+            assert!(parameters[scale.end..scale.end + layer.n_out].iter().all(|b| *b == 0.0));
+            assert!(parameters[mean.clone()].iter().all(|m| *m == 0.0));
+            assert!(parameters[mean.end..mean.end + layer.n_out].iter().all(|v| *v == 1.0));
+        }
+        assert_eq!(network.layers[2].slope_range().len(), 0);
+        let mut broken = parameters;
+        broken[230] = f32::NAN;
+        assert_eq!(network.first_not_finite(&broken), Some((0, "moving average")));
+        let maxout = TrainingSpec { activation: Activation::Maxout, maxout_pieces: 3, ..TrainingSpec::default() };
+        let network = Network::new(&TrainingSpec { architecture: vec![4], ..maxout }, 12, 2);
+        assert_eq!((network.layers[0].rows, network.n_parameters()), (12, 13 * 12 + 5 * 2));
     }
 }

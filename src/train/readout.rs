@@ -1,5 +1,6 @@
-//! The softmax readout with categorical cross-entropy: probabilities, deltas, loss and accuracy.
+//! The readout: softmax with categorical cross-entropy, or plain outputs with mean squared error. Outputs, deltas, loss and accuracy.
 
+use super::spec::Loss;
 use crate::math::functions;
 use crate::math::simd::{Block, Isa, Kernel, LANES, Simd};
 
@@ -8,13 +9,18 @@ pub fn softmax(isa: Isa, logits: &mut [Block], stride: usize, nb: usize) {
     isa.dispatch(Softmax { logits, stride, nb });
 }
 
-/// Turns probabilities into the loss's derivative by the logits, (p − target) · weight; `weight` is 1/batch on examples, 0 on padding.
+/// Turns outputs (probabilities, or plain ones) into the loss's derivative by what the last product gave: (output − target) · weight,
+/// for the squared error times 2/classes; `weight` is 1/batch on examples, 0 on padding.
 ///
 /// # Panics
 /// If the slices do not have `nb` blocks a class.
-pub fn delta(isa: Isa, probabilities: &mut [Block], targets: &[Block], weight: &[Block], stride: usize, nb: usize) {
-    assert!(probabilities.len() == targets.len() && weight.len() >= nb);
-    isa.dispatch(Delta { probabilities, targets, weight, stride, nb });
+pub fn delta(isa: Isa, loss: Loss, outputs: &mut [Block], targets: &[Block], weight: &[Block], nb: usize) {
+    assert!(outputs.len() == targets.len() && weight.len() >= nb && outputs.len().is_multiple_of(nb));
+    let scale = match loss {
+        Loss::CategoricalCrossentropy => 1.0,
+        Loss::MeanSquaredError => 2.0 / (outputs.len() / nb) as f32,
+    };
+    isa.dispatch(Delta { outputs, targets, weight, scale, nb });
 }
 
 struct Softmax<'a> {
@@ -47,10 +53,10 @@ impl Kernel for Softmax<'_> {
 }
 
 struct Delta<'a> {
-    probabilities: &'a mut [Block],
+    outputs: &'a mut [Block],
     targets: &'a [Block],
     weight: &'a [Block],
-    stride: usize,
+    scale: f32,
     nb: usize,
 }
 
@@ -58,40 +64,50 @@ impl Kernel for Delta<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for (p, t) in self.probabilities.chunks_mut(self.stride).zip(self.targets.chunks(self.stride)) {
+        let scale = s.splat(self.scale);
+        for (o, t) in self.outputs.chunks_mut(self.nb).zip(self.targets.chunks(self.nb)) {
             for b in 0..self.nb {
-                let d = s.mul(s.sub(s.load(&p[b]), s.load(&t[b])), s.load(&self.weight[b]));
-                s.store(&mut p[b], d);
+                let d = s.mul(s.sub(s.load(&o[b]), s.load(&t[b])), s.mul(s.load(&self.weight[b]), scale));
+                s.store(&mut o[b], d);
             }
         }
     }
 }
 
-/// Cross-entropy and hits, summed over examples.
+/// Loss and hits, summed over examples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Score {
-    /// Σ −ln p(label), nats.
+    /// Σ −ln p(label), nats, or Σ of mean squared errors.
     pub loss: f64,
-    /// Examples whose first largest logit is the label's.
+    /// Examples whose first largest output is the label's.
     pub correct: u64,
 }
 
 impl Score {
-    /// Adds the examples whose labels are given; logits as in [`softmax`], read from their first block on. The loss is exact in the
-    /// logits (log-sum-exp), so a probability that rounds to 0 costs what it should; it is not finite only where a logit is not.
-    pub fn add(&mut self, logits: &[Block], stride: usize, labels: &[u32]) {
+    /// Adds the examples whose labels are given; outputs as the last product gives them, `stride` blocks a class, read from their first
+    /// block on. Cross-entropy is exact in the logits (log-sum-exp), so a probability that rounds to 0 costs what it should; a loss is
+    /// not finite only where an output is not.
+    pub fn add(&mut self, loss: Loss, outputs: &[Block], stride: usize, labels: &[u32]) {
+        let n_classes = outputs.len().div_ceil(stride);
         for (e, &label) in labels.iter().enumerate() {
-            let z = |class: usize| logits[class * stride + e / LANES].0[e % LANES];
-            let n_classes = logits.len().div_ceil(stride);
+            let z = |class: usize| outputs[class * stride + e / LANES].0[e % LANES];
             let (mut best, mut top) = (0, z(0));
             for class in 1..n_classes {
                 if z(class) > top {
                     (best, top) = (class, z(class));
                 }
             }
-            let sum: f64 =
-                (0..n_classes).map(|c| if c == best { 1.0 } else { libm::exp(f64::from(z(c)) - f64::from(top)) }).sum();
-            self.loss += libm::log(sum) - (f64::from(z(label as usize)) - f64::from(top));
+            self.loss += match loss {
+                Loss::CategoricalCrossentropy => {
+                    let term = |c| if c == best { 1.0 } else { libm::exp(f64::from(z(c)) - f64::from(top)) };
+                    let sum: f64 = (0..n_classes).map(term).sum();
+                    libm::log(sum) - (f64::from(z(label as usize)) - f64::from(top))
+                }
+                Loss::MeanSquaredError => {
+                    let error = |c| f64::from(z(c)) - f64::from(u8::from(c == label as usize));
+                    (0..n_classes).map(|c| error(c) * error(c)).sum::<f64>() / n_classes as f64
+                }
+            };
             self.correct += u64::from(best == label as usize);
         }
     }
@@ -119,7 +135,7 @@ mod tests {
     fn loss_of_a_certain_mistake_is_the_logit_difference() {
         let mut score = Score::default();
         let logits = [Block([300.0; 16]), Block([0.0; 16])];
-        score.add(&logits, 1, &[1, 0]);
+        score.add(Loss::CategoricalCrossentropy, &logits, 1, &[1, 0]);
         assert_eq!(score.correct, 1);
         assert!((score.loss - 300.0).abs() < 1e-9);
     }
@@ -127,7 +143,7 @@ mod tests {
     #[test]
     fn ties_go_to_the_first_class() {
         let mut score = Score::default();
-        score.add(&[Block([1.0; 16]), Block([1.0; 16])], 1, &[0, 1]);
+        score.add(Loss::CategoricalCrossentropy, &[Block([1.0; 16]), Block([1.0; 16])], 1, &[0, 1]);
         assert_eq!(score.correct, 1);
         assert!((score.loss - 2.0 * std::f64::consts::LN_2).abs() < 1e-12);
     }

@@ -4,10 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
 use super::data::Dataset;
-use super::network::{Activations, Network};
+use super::dropout::Place;
+use super::inference::Activations;
+use super::network::{Layer, Network};
 use super::optimizer::State;
+use super::penalty::{Penalty, limit_norms};
 use super::spec::{Split, TrainingSpec};
-use super::step::Workspace;
+use super::step::{Batch, Workspace};
 use super::stopping::Watch;
 use crate::math::exec::Exec;
 use crate::math::rng::{Purpose, Stream};
@@ -31,7 +34,7 @@ pub struct Diverged {
 /// Loss and accuracy on one split.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// Mean cross-entropy, nats.
+    /// Mean loss (cross-entropy in nats, or squared error), penalties included.
     pub loss: f64,
     /// Share of examples classified as labelled.
     pub accuracy: f64,
@@ -61,6 +64,7 @@ pub struct Trainer<'a> {
     parameters: Vec<Block>,
     gradient: Vec<Block>,
     state: State,
+    penalty: Penalty,
     workspace: Workspace,
     inference: Activations,
     order: Vec<u32>,
@@ -76,17 +80,18 @@ impl<'a> Trainer<'a> {
     #[must_use]
     pub fn new(spec: &'a TrainingSpec, data: &'a Dataset, seed: u64, exec: Exec) -> Self {
         let network = Network::new(spec, data.inputs(), data.n_classes);
-        let n = network.n_parameters();
+        let (n, trained) = (network.n_parameters(), network.n_trained());
         let mut parameters = vec![Block::default(); blocks(n)];
         flat_mut(&mut parameters)[..n].copy_from_slice(&network.initial_parameters(seed, spec.initial_bias));
         let batch = (spec.batch_size as usize).min(data.examples(Split::Train).n.max(data.examples(Split::Test).n));
         Self {
-            gradient: vec![Block::default(); parameters.len()],
-            state: State::new(spec.optimizer, parameters.len()),
-            workspace: Workspace::new(&network, batch),
+            gradient: vec![Block::default(); blocks(trained)],
+            state: State::new(spec.optimizer, blocks(trained)),
+            penalty: Penalty::new(&network, spec.regularization),
+            workspace: Workspace::new(&network, spec.regularization.dropout, batch),
             inference: Activations::default(),
             order: Vec::with_capacity(data.examples(Split::Train).n.max(data.examples(Split::Test).n)),
-            moments: (vec![0.0; n], vec![0.0; n]),
+            moments: (vec![0.0; trained], vec![0.0; trained]),
             passes: 0,
             watch: Watch::default(),
             spec,
@@ -109,6 +114,7 @@ impl<'a> Trainer<'a> {
             seed: _,
             network: _,
             gradient: _,
+            penalty: _,
             workspace: _,
             inference: _,
             order: _,
@@ -127,8 +133,8 @@ impl<'a> Trainer<'a> {
     pub fn restore(spec: &'a TrainingSpec, data: &'a Dataset, seed: u64, exec: Exec, checkpoint: Checkpoint) -> Option<Self> {
         let Checkpoint { passes, parameters, state, watch } = checkpoint;
         let new = Self::new(spec, data, seed, exec);
-        let n = new.parameters.len();
-        let fits = passes <= spec.epochs && parameters.len() == n && state.fits(spec.optimizer, n);
+        let fits =
+            passes <= spec.epochs && parameters.len() == new.parameters.len() && state.fits(spec.optimizer, new.gradient.len());
         fits.then_some(Self { parameters, state, passes, watch, ..new })
     }
 
@@ -150,27 +156,59 @@ impl<'a> Trainer<'a> {
         self.passes as i64 - 1
     }
 
-    /// One pass over the training examples in a fresh order, a step a batch. The order is a function of (seed, pass).
+    /// One pass over the training examples in a fresh order, a step a batch, or as many steps on examples drawn with replacement as the
+    /// settings tell. What is drawn is a function of (seed, pass).
     ///
     /// # Errors
     /// [`Diverged`] as soon as a parameter is not finite after a step.
     pub fn pass(&mut self) -> Result<(), Diverged> {
-        let examples = self.data.examples(Split::Train);
-        self.order.clear();
-        self.order.extend(0..examples.n as u32);
-        Stream::new(self.seed, Purpose::Shuffle, self.passes.into()).shuffle(&mut self.order);
-        let n = self.network.n_parameters();
-        for (batch, members) in self.order.chunks(self.spec.batch_size as usize).enumerate() {
-            let (parameters, gradient) = (&flat(&self.parameters)[..n], &mut flat_mut(&mut self.gradient)[..n]);
-            self.workspace.gradient(self.exec, &self.network, parameters, examples, members, gradient);
-            if !self.state.step(self.exec.isa, self.spec.learning_rate, &mut self.parameters, &self.gradient) {
-                let layer = self.network.first_not_finite(self.parameters()).unwrap_or(0);
-                let (epoch, batch) = (self.epoch() + 1, Some(batch));
-                return Err(Diverged { epoch, batch, layer, what: "kernel or bias".into() });
-            }
-        }
+        let n = self.data.examples(Split::Train).n as u32;
+        let batch = self.spec.batch_size.min(n) as usize;
+        let rate = self.spec.learning_rate * self.spec.learning_rate_schedule.factor(self.passes, self.spec.epochs);
+        let mut order = std::mem::take(&mut self.order);
+        order.clear();
+        let outcome = if let Some(steps) = self.spec.steps_per_epoch {
+            let mut stream = Stream::new(self.seed, Purpose::Sample, self.passes.into());
+            (0..steps as usize).try_for_each(|number| {
+                order.clear();
+                order.extend((0..batch).map(|_| stream.below(n)));
+                self.step(rate, &order, number)
+            })
+        } else {
+            order.extend(0..n);
+            Stream::new(self.seed, Purpose::Shuffle, self.passes.into()).shuffle(&mut order);
+            order.chunks(batch).enumerate().try_for_each(|(number, members)| self.step(rate, members, number))
+        };
+        self.order = order;
+        outcome?;
         self.passes += 1;
         Ok(())
+    }
+
+    /// One step on the training examples `members`, batch `number` of the pass.
+    fn step(&mut self, rate: f64, members: &[u32], number: usize) -> Result<(), Diverged> {
+        self.gradient(Split::Train, members, number);
+        let trained = self.gradient.len();
+        let finite = self.state.step(self.exec, rate, &mut self.parameters[..trained], &self.gradient);
+        if let Some(limit) = self.spec.max_norm_weights {
+            limit_norms(self.exec.isa, &self.network, limit, flat_mut(&mut self.parameters));
+        }
+        self.workspace.update_averages(&self.network, flat_mut(&mut self.parameters));
+        if finite {
+            return Ok(());
+        }
+        let (layer, what) = self.network.first_not_finite(self.parameters()).unwrap_or((0, "kernel"));
+        Err(Diverged { epoch: self.epoch() + 1, batch: Some(number), layer, what: what.into() })
+    }
+
+    /// The gradient of the loss with its penalties over a batch, as the pass at hand has it for batch `number`.
+    fn gradient(&mut self, split: Split, members: &[u32], number: usize) {
+        let examples = self.data.examples(split);
+        let place = Place { seed: self.seed, pass: self.passes, batch: number };
+        let (parameters, gradient) = (flat(&self.parameters), flat_mut(&mut self.gradient));
+        let batch = Batch { examples, members, place };
+        self.workspace.gradient(self.exec, &self.network, parameters, &batch, gradient);
+        self.penalty.add(self.exec.isa, &self.parameters, &mut self.gradient);
     }
 
     /// Whether early stopping ends the training here. To be asked once after every pass, since it counts them.
@@ -191,43 +229,44 @@ impl<'a> Trainer<'a> {
         let (examples, n) = (self.data.examples(split), self.network.n_parameters());
         let score = self.network.score(self.exec, &flat(&self.parameters)[..n], examples, &mut self.inference);
         let total = examples.n as f64;
-        let metrics = Metrics { loss: score.loss / total, accuracy: score.correct as f64 / total };
+        let penalty = self.penalty.loss(&self.network, self.parameters());
+        let metrics = Metrics { loss: score.loss / total + penalty, accuracy: score.correct as f64 / total };
         if metrics.loss.is_finite() { Ok(metrics) } else { Err(self.diverged(self.network.layers.len() - 1, "loss")) }
     }
 
-    /// Statistics of each layer's kernel gradient over the batches of a split, in the order of the data, with the weights held.
+    /// Statistics of each layer's kernel gradient over the batches of a split, in the order of the data, with the weights held. They are
+    /// the gradients that the next pass would see: penalties included, normalised by the batch, with dropout.
     ///
     /// # Errors
     /// [`Diverged`] if a gradient is not finite.
     pub fn gradient_statistics(&mut self, split: Split) -> Result<Vec<GradientStatistics>, Diverged> {
-        let (examples, n) = (self.data.examples(split), self.network.n_parameters());
-        self.order.clear();
-        self.order.extend(0..examples.n as u32);
-        let (mean, squares) = &mut self.moments;
-        mean.fill(0.0);
-        squares.fill(0.0);
+        let n = self.data.examples(split).n as u32;
+        let mut order = std::mem::take(&mut self.order);
+        order.clear();
+        order.extend(0..n);
+        self.moments.0.fill(0.0);
+        self.moments.1.fill(0.0);
         let mut count = 0.0;
-        for members in self.order.chunks(self.spec.batch_size as usize) {
-            let (parameters, gradient) = (&flat(&self.parameters)[..n], &mut flat_mut(&mut self.gradient)[..n]);
-            self.workspace.gradient(self.exec, &self.network, parameters, examples, members, gradient);
+        for (number, members) in order.chunks(self.spec.batch_size as usize).enumerate() {
+            self.gradient(split, members, number);
             count += 1.0;
-            for ((mean, squares), &g) in mean.iter_mut().zip(squares.iter_mut()).zip(&*gradient) {
+            let (mean, squares) = &mut self.moments;
+            for ((mean, squares), &g) in mean.iter_mut().zip(squares.iter_mut()).zip(flat(&self.gradient)) {
                 let away = f64::from(g) - *mean;
                 *mean += away / count;
                 *squares += away * (f64::from(g) - *mean);
             }
         }
-        let layers: Vec<_> = (0..self.network.layers.len()).map(|layer| self.layer_statistics(layer, count)).collect();
+        self.order = order;
+        let layers: Vec<_> = self.network.layers.iter().map(|layer| self.layer_statistics(layer, count)).collect();
         layers
             .iter()
             .position(|s| !(s.mean.is_finite() && s.std.is_finite() && s.weight_norm.is_finite()))
             .map_or(Ok(layers), |layer| Err(self.diverged(layer, "gradient")))
     }
 
-    fn layer_statistics(&self, layer: usize, batches: f64) -> GradientStatistics {
-        let start: usize = self.network.layers[..layer].iter().map(|l| (l.n_in + 1) * l.n_out).sum();
-        let layer = &self.network.layers[layer];
-        let kernel = start..start + layer.n_in * layer.n_out;
+    fn layer_statistics(&self, layer: &Layer, batches: f64) -> GradientStatistics {
+        let kernel = layer.kernel_range();
         let mean = self.moments.0[kernel.clone()].iter().map(|m| m * m).sum::<f64>().sqrt();
         let std = (self.moments.1[kernel].iter().sum::<f64>() / batches).sqrt();
         let weight_norm = layer.kernel(self.parameters()).iter().map(|&w| f64::from(w) * f64::from(w)).sum::<f64>().sqrt();
@@ -273,16 +312,18 @@ mod tests {
         for &optimizer in Optimizer::ALL {
             let spec = TrainingSpec { optimizer, learning_rate: 0.001, ..spec() };
             let mut trainer = Trainer::new(&spec, &data, 9, Exec::serial());
-            let start = trainer.parameters().iter().map(|&p| f64::from(p)).collect();
-            let mut plain = reference::OptimizerState::new(optimizer, start);
+            let start: Vec<f64> = trainer.parameters().iter().map(|&p| f64::from(p)).collect();
+            let network = trainer.network().clone();
+            let mut plain = reference::Training::new(&spec, &network, start);
             trainer.pass().unwrap();
             let examples = data.examples(Split::Train);
             let mut order: Vec<u32> = (0..examples.n as u32).collect();
             Stream::new(9, Purpose::Shuffle, 0).shuffle(&mut order);
             for members in order.chunks(spec.batch_size as usize) {
-                let gradient = reference::gradient_f64(trainer.network(), &plain.parameters, examples, members);
-                plain.step(spec.learning_rate, &gradient);
+                let (x, y) = (reference::inputs(examples, members), reference::labels(examples, members));
+                plain.step(spec.learning_rate, &x, &y, &[]);
             }
+            let plain = plain.state;
             for (got, want) in trainer.parameters().iter().zip(&plain.parameters) {
                 assert!((f64::from(*got) - want).abs() < 2e-4, "{optimizer:?}: {got} {want}");
             }
@@ -320,7 +361,7 @@ mod tests {
     #[test]
     fn a_diverging_training_says_where() {
         let data = Dataset::load(DatasetName::Harmonics, 0);
-        let spec = TrainingSpec { optimizer: Optimizer::Sgd, learning_rate: 1e30, ..TrainingSpec::default() };
+        let spec = TrainingSpec { optimizer: Optimizer::SGD, learning_rate: 1e30, ..TrainingSpec::default() };
         let spec = TrainingSpec { activation: crate::train::spec::Activation::Linear, ..spec };
         let mut trainer = Trainer::new(&spec, &data, 0, Exec::serial());
         let error = (0..10).find_map(|_| trainer.pass().err()).expect("diverges");

@@ -4,7 +4,8 @@ use ndarray::Array2;
 
 use super::data::{self, DataError};
 use crate::math::exec::Exec;
-use crate::train::network::{Activations, Network};
+use crate::train::inference::Activations;
+use crate::train::network::Network;
 use crate::train::spec::{Split, TrainingSpec};
 
 /// Activations of some examples.

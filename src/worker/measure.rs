@@ -11,7 +11,8 @@ use crate::math::exec::Exec;
 use crate::math::simd::{Block, LANES, blocks, flat, flat_mut};
 use crate::store::records::MeasureRow;
 use crate::train::data::{Dataset, Examples};
-use crate::train::network::{Activations, Network};
+use crate::train::inference::Activations;
+use crate::train::network::Network;
 use crate::train::spec::Split;
 
 /// A measurement that cannot be taken.

@@ -173,6 +173,16 @@ impl Simd for Avx2 {
     fn sum(self, a: Pair) -> f32 {
         token_op!(sum8(_mm256_add_ps(a.0, a.1)))
     }
+    #[inline(always)]
+    fn sums(self, a: [Pair; 8]) -> [f32; 8] {
+        token_op!({
+            let mut halves = [_mm256_setzero_ps(); 8];
+            for (to, v) in halves.iter_mut().zip(a) {
+                *to = _mm256_add_ps(v.0, v.1);
+            }
+            sums8(halves)
+        })
+    }
 }
 
 /// Sum of eight lanes by halves.
@@ -182,6 +192,29 @@ fn sum8(v: __m256) -> f32 {
     let quad = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
     let pair = _mm_add_ps(quad, _mm_movehl_ps(quad, quad));
     _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps::<1>(pair, pair)))
+}
+
+/// A mask of the first `n` lanes, of all for 16 and more.
+const fn first_lanes(n: usize) -> __mmask16 {
+    if n >= 16 { __mmask16::MAX } else { (1 << n) - 1 }
+}
+
+/// Eight sums of eight lanes by halves: the additions of `sum8`, two vectors a shuffle.
+#[inline]
+#[target_feature(enable = "avx")]
+fn sums8(v: [__m256; 8]) -> [f32; 8] {
+    // Lanes l and l + 4 of two vectors, side by side.
+    let halves = |a, b| _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b));
+    // Lanes l and l + 2, then l and l + 1, within each half.
+    let quarters = |a, b| _mm256_add_ps(_mm256_shuffle_ps::<0b01_00_01_00>(a, b), _mm256_shuffle_ps::<0b11_10_11_10>(a, b));
+    let eighths = |a, b| _mm256_add_ps(_mm256_shuffle_ps::<0b10_00_10_00>(a, b), _mm256_shuffle_ps::<0b11_01_11_01>(a, b));
+    // The low half ends with vectors 0 to 3, the high one with 4 to 7.
+    let first = quarters(halves(v[0], v[4]), halves(v[1], v[5]));
+    let second = quarters(halves(v[2], v[6]), halves(v[3], v[7]));
+    let mut sums = [0.0; 8];
+    // SAFETY: the array holds eight values.
+    unsafe { _mm256_storeu_ps(sums.as_mut_ptr(), eighths(first, second)) };
+    sums
 }
 
 /// Transpose in four rounds of 16 shuffles: pairs, quads, then the 128-bit quarters.
@@ -319,5 +352,25 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn sum(self, a: __m512) -> f32 {
         token_op!(sum8(_mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps::<1>(a))))
+    }
+    #[inline(always)]
+    fn sums(self, a: [__m512; 8]) -> [f32; 8] {
+        token_op!({
+            let mut halves = [_mm256_setzero_ps(); 8];
+            for (to, v) in halves.iter_mut().zip(a) {
+                *to = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v));
+            }
+            sums8(halves)
+        })
+    }
+    #[inline(always)]
+    fn load_part(self, from: &[f32]) -> __m512 {
+        // SAFETY: the token proves the instructions; the mask leaves out every lane beyond the slice.
+        unsafe { _mm512_maskz_loadu_ps(first_lanes(from.len()), from.as_ptr()) }
+    }
+    #[inline(always)]
+    fn store_part(self, to: &mut [f32], v: __m512) {
+        // SAFETY: as in `load_part`.
+        unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), first_lanes(to.len()), v) }
     }
 }
