@@ -105,8 +105,9 @@ impl Victim {
         // Tasks that were lost three times in one call are left to the next.
         self.lab.call(&["resume", "kills", "--out", "r"]).expect(0);
         assert_same_tables(&self.lab.result_tables("r", "kills"), expected, case);
+        // The note of an attempt is written last: a task that is done may have none.
         let provenance = Contents::read(&self.lab.table("r", "kills", "provenance"));
-        assert!(provenance.rows_where("status", "ok").len() >= TASKS, "{case}");
+        assert!(!provenance.rows_where("status", "ok").is_empty() && self.trainings() == TASKS, "{case}");
         assert!(self.lab.call(&["run", "kills.toml", "--out", "r"]).expect(0).stderr.contains("nothing to do"), "{case}");
     }
 }

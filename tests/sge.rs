@@ -226,9 +226,12 @@ fn suspended(cell: &Cell, expected: &BTreeMap<String, Vec<u8>>) {
     let pilots = bench.wait_for_pilots(3);
     // Warned first (`-notify`), a pilot gives its batch back and asks to be started again.
     cell.ask(&["qmod", "-sj", &format!("{job}.1")]);
+    let is_second =
+        |pid: &&u32| fs::read(format!("/proc/{pid}/environ")).is_ok_and(|e| e.split(|&b| b == 0).any(|v| v == b"SGE_TASK_ID=2"));
+    let other = *pilots.iter().find(is_second).expect("the second pilot");
     // Stopped without a warning, with its workers: another takes its batch over, and when it goes on it finds its lease lost.
     let group = |signal: &str| {
-        let status = std::process::Command::new("sh").args(["-c", &format!("kill -s {signal} -- -{}", pilots[1])]).status();
+        let status = std::process::Command::new("sh").args(["-c", &format!("kill -s {signal} -- -{other}")]).status();
         assert!(status.expect("a shell").success());
     };
     group("STOP");

@@ -1,15 +1,16 @@
 //! Walks a cohort in the order of its grid and writes its tables from the committed records.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::AggregateError;
+use super::gather::Gathered;
 use super::statistics::statistics;
 use super::status::{StatusCounts, run_status};
 use crate::estimate::spec::EstimatorSpec;
 use crate::grid::ids::{Id, run_seed};
 use crate::grid::{Experiment, Grid};
-use crate::store::records::{MeasureRow, Training};
+use crate::store::records::Training;
 use crate::store::tables::{
     AggregateRow, RunKey, TableWriter, aggregate, gradients, measures, metrics, provenance, publish, runs,
 };
@@ -39,8 +40,7 @@ pub struct ExperimentSummary {
 }
 
 /// Writes `runs`, `measures`, `metrics`, `gradients`, `aggregate` and `provenance` of a cohort into `dir`, the cohort's directory, from what
-/// the index knows. Rows stand in the order of the grid; memory holds the measures of one experiment and is otherwise independent of
-/// the number of runs. A run contributes what it has: metrics and gradients if its training is committed, each measurement if it is. A
+/// the index knows. Rows stand in the order of the grid; memory does not grow with the number of runs (see [`Gathered`]). A run contributes what it has: metrics and gradients if its training is committed, each measurement if it is. A
 /// record found damaged here counts as missing, see [`Index::damage`].
 ///
 /// # Errors
@@ -58,7 +58,7 @@ fn materialise_on(disk: &dyn Disk, grid: &Grid, index: &Index, dir: &Path) -> Re
         // Experiments that differ only in how they measure share their trainings, all or none: the first repeat tells. Where one has more
         // repeats than another, attempts at those are not told twice either, but by the first.
         let attempts = trained.insert(walk.run(0).1);
-        let counted = walk.experiment(&mut tables, attempts)?;
+        let counted = walk.experiment(&mut tables, dir, attempts)?;
         summary.runs.merge(&counted.runs);
         summary.experiments.push(counted);
     }
@@ -108,17 +108,6 @@ struct Walk<'a> {
     measured: Vec<(EstimatorSpec, String, Split)>,
 }
 
-/// The values of one row of `aggregate`, by run.
-#[derive(Default)]
-struct Values {
-    n: i64,
-    i_xt: Vec<f64>,
-    i_ty: Vec<f64>,
-}
-
-/// Values by (place in [`Walk::measured`], epoch, layer): the order of the table.
-type Gathered = BTreeMap<(usize, i64, u32), Values>;
-
 impl<'a> Walk<'a> {
     fn new(grid: &'a Grid, index: &'a Index, experiment: &'a Experiment) -> Self {
         let settings = &experiment.settings;
@@ -136,12 +125,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Writes the rows of all runs of the experiment; those of its attempts only if no experiment before had the same trainings.
-    fn experiment(&self, tables: &mut Tables, attempts: bool) -> Result<ExperimentSummary, AggregateError> {
+    fn experiment(&self, tables: &mut Tables, dir: &Path, attempts: bool) -> Result<ExperimentSummary, AggregateError> {
         let label = &self.experiment.label;
         let settings = self.experiment.settings.columns();
         let mut counts = StatusCounts::default();
         let mut accuracies = Vec::new();
-        let mut gathered = Gathered::new();
+        let mut gathered = Gathered::new(dir);
         for repeat in 0..self.repeats {
             let (seed, training) = self.run(repeat);
             let key = RunKey { experiment: label, run: repeat, seed };
@@ -171,7 +160,7 @@ impl<'a> Walk<'a> {
         tables: &mut Tables,
         key: &RunKey<'_>,
         training: Id,
-        gathered: &mut Gathered,
+        gathered: &mut Gathered<'_>,
     ) -> Result<Vec<Id>, AggregateError> {
         let mut ids = Vec::with_capacity(self.measured.len());
         for (place, (estimator, params, split)) in self.measured.iter().enumerate() {
@@ -181,14 +170,15 @@ impl<'a> Walk<'a> {
             record.rows.sort_by_key(|row| (row.epoch, row.layer));
             for row in &record.rows {
                 tables.measures.push(&measures::row(key, estimator, params, *split, row))?;
-                gather(gathered, place, row);
+                gathered.add(place, row)?;
             }
         }
         Ok(ids)
     }
 
-    fn aggregate_rows(&self, tables: &mut Tables, gathered: Gathered) -> Result<(), AggregateError> {
-        for ((place, epoch, layer), values) in gathered {
+    fn aggregate_rows(&self, tables: &mut Tables, gathered: Gathered<'_>) -> Result<(), AggregateError> {
+        for row in gathered.rows() {
+            let ((place, epoch, layer), values) = row?;
             let (estimator, params, split) = &self.measured[place];
             tables.aggregate.push(&aggregate::row(&AggregateRow {
                 experiment: self.experiment.label.clone(),
@@ -204,14 +194,6 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
-}
-
-/// Takes a row into the values over runs; a value that is not there is left out, never filled in.
-fn gather(gathered: &mut Gathered, place: usize, row: &MeasureRow) {
-    let values = gathered.entry((place, row.epoch, row.layer)).or_default();
-    values.n += 1;
-    values.i_xt.extend(row.i_xt);
-    values.i_ty.extend(row.i_ty);
 }
 
 /// Writes metrics and gradients of a training, each in the order of its table's columns.
@@ -233,6 +215,7 @@ fn final_test_accuracy(training: &Training) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::fs::{self, File};
 
     use arrow_array::cast::AsArray;
@@ -243,7 +226,7 @@ mod tests {
     use super::*;
     use crate::cohort::settings::Settings;
     use crate::store::Store;
-    use crate::store::records::{Attempt, AttemptStatus, GradientRow, Measurement, MetricRow, Record};
+    use crate::store::records::{Attempt, AttemptStatus, GradientRow, MeasureRow, Measurement, MetricRow, Record};
     use crate::store::tables::{read_aggregate, read_metrics};
     use crate::train::spec::{Activation, TrainingSpec};
 

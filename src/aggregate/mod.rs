@@ -3,8 +3,9 @@
 //! Here live the statistics, the status of a run, and the walk over a cohort that fills its tables. What may not live here: bytes of
 //! segments and of Parquet (`store`), figures (`plot`), decisions about what to run (`grid`).
 //!
-//! Reading order: `statistics`, `status`, `stop` (when repeats are enough), `materialise`.
+//! Reading order: `statistics`, `status`, `stop` (when repeats are enough), `gather` (values over runs, in bounded memory), `materialise`.
 
+mod gather;
 mod materialise;
 mod statistics;
 mod status;

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use rayon::prelude::*;
 use serde_json::Value;
 
 use super::conducted::Conducted;
@@ -89,12 +90,7 @@ pub fn conduct_all(
         }
     }
     if cohorts.len() > 1 && exit != Exit::Interrupted {
-        let store = Store::open(out)?;
-        let index = store.index()?;
-        for loaded in cohorts {
-            report::write(loaded, &index, &store)?;
-        }
-        let overview = report::overview(cohorts, &index, &store)?;
+        let overview = report::write_all(cohorts, out)?;
         if !voice.quiet {
             eprintln!("overview {}", overview.display());
         }
@@ -204,8 +200,9 @@ impl Batch {
     /// What of `missing` is to be taken up.
     pub fn select(missing: &[Task], index: &Index, select: Select) -> Result<Self, Failure> {
         let mut batch = Self { tasks: vec![], attempts: vec![] };
-        for task in missing {
-            let last = index.attempts(task.training)?.last().map(|a| (a.number, a.status));
+        let attempts = index.last_attempts(missing.par_iter().map(|task| task.training))?;
+        for (task, last) in missing.iter().zip(attempts) {
+            let last = last.map(|a| (a.number, a.status));
             if select.takes(last.map(|(_, status)| status)) {
                 batch.tasks.push(task.clone());
                 batch.attempts.push(last.map_or(0, |(number, _)| number));

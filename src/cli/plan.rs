@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::StoreArguments;
@@ -91,9 +92,10 @@ pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: A
             None => plan_all(&loaded.grid),
         };
         let mut unfinished: BTreeMap<&str, usize> = BTreeMap::new();
-        for task in &plan.tasks {
-            let attempts = index.as_ref().map_or(Ok(vec![]), |index| index.attempts(task.training))?;
-            match attempts.last().map(|a| a.status) {
+        let trainings = plan.tasks.par_iter().map(|task| task.training);
+        let attempts = index.as_ref().map_or(Ok(vec![]), |index| index.last_attempts(trainings))?;
+        for last in attempts {
+            match last.map(|a| a.status) {
                 Some(AttemptStatus::Failed) => *unfinished.entry("failed").or_default() += 1,
                 Some(AttemptStatus::Lost | AttemptStatus::Oom) => *unfinished.entry("lost").or_default() += 1,
                 Some(AttemptStatus::Ok) | None => {}

@@ -1,5 +1,6 @@
 //! `--launcher sge`: shares out what is missing of a cohort as a sweep, submits pilots, and leaves or waits.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -107,7 +108,7 @@ fn once(loaded: &Loaded, out: &Path, arguments: &LauncherArguments, select: Sele
     fs::create_dir_all(&cohort_dir)
         .map_err(|e| Failure::new(Exit::Store, format!("cannot make {}: {e}", cohort_dir.display())))?;
     conduct::keep_copy(&cohort_dir, &loaded.text)?;
-    let plan = plan(&loaded.grid, |id| index.contains(*id));
+    let plan = plan(&loaded.settled(&index)?.grid, |id| index.contains(*id));
     let batch = Batch::select(&plan.tasks, &index, select)?;
     if batch.tasks.is_empty() {
         return Ok(Submitted::Nothing);
@@ -128,7 +129,8 @@ pub fn show(loaded: &Loaded, out: &Path, arguments: &LauncherArguments) -> Resul
     let root = absolute(out)?;
     let store = Store::open_existing(out).ok();
     let index = store.as_ref().map(Store::index).transpose()?;
-    let plan = plan(&loaded.grid, |id| index.as_ref().is_some_and(|index| index.contains(*id)));
+    let settled = index.as_ref().map_or_else(|| Ok(Cow::Borrowed(loaded)), |index| loaded.settled(index))?;
+    let plan = plan(&settled.grid, |id| index.as_ref().is_some_and(|index| index.contains(*id)));
     let seconds: Vec<f64> = plan.tasks.iter().map(|task| task.cost() * 1e-9).collect();
     let batch = match &index {
         Some(index) => Batch::select(&plan.tasks, index, Select::Unfinished)?,
@@ -314,7 +316,7 @@ fn ooms(index: &Index, task: &Task) -> Result<u32, Failure> {
 fn has_more_memory(loaded: &Loaded, out: &Path, arguments: &LauncherArguments) -> Result<bool, Failure> {
     let site = site::of(loaded, arguments)?;
     let index = Store::open_existing(out)?.index()?;
-    let plan = plan(&loaded.grid, |id| index.contains(*id));
+    let plan = plan(&loaded.settled(&index)?.grid, |id| index.contains(*id));
     for task in &plan.tasks {
         let ooms = ooms(&index, task)?;
         if ooms > 0 && site.has_more_memory(ooms) {

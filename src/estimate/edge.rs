@@ -39,14 +39,16 @@
 //! # Parameters
 //! `profile`, `deep-bottleneck` by default, which the old studies used; `seed`; `bound`, U, by default that of the profile.
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 
+use super::buckets::{Buckets, Column, Grid, information, logarithms};
 use super::params::{Domain, SEED, names, parameters};
 use super::rows::Table;
 use super::{Estimate, EstimateError, Estimator, Information, Pair, PairEstimator, Sample, Scratch, Side, Unit};
 use crate::math::exec::Exec;
 use crate::math::rng::{Purpose, Stream};
+use crate::math::simd::{Kernel, Simd};
 
 names! {
     /// Whose constants.
@@ -88,44 +90,42 @@ enum Role {
 
 /// One side, ready to be hashed.
 enum Prepared {
-    /// Projected columns with their bandwidth before γ.
-    Columns { examples: usize, columns: Vec<Vec<f64>>, widths: Vec<f64> },
+    /// Projected columns.
+    Columns(Vec<Column>),
     /// Classes from 0.
     Classes(Vec<u32>),
-}
-
-/// Buckets of one side under one member: of every example, and how many examples each holds.
-struct Buckets {
-    of: Vec<u64>,
-    counts: Vec<u32>,
 }
 
 impl Estimator for Edge {
     fn information(&self, sample: &Sample<'_>, exec: Exec, _: &mut Scratch) -> Result<Information, EstimateError> {
         let n = sample.examples();
-        let wide = |view: ArrayView2<'_, f32>| view.t().mapv(f64::from);
-        let layer = Array2::from_shape_fn((n, sample.units()), |(example, unit)| f64::from(sample.unit(unit)[example]));
+        let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
+        let layer: Vec<Vec<f64>> = (0..sample.units()).map(|unit| wide(sample.unit(unit))).collect();
         let classes = Prepared::Classes(sample.classes().of().to_vec());
-        let inputs = sample.inputs().map(wide);
-        let raw = inputs.as_ref().is_some_and(|inputs| self.is_raw(inputs.ncols(), layer.ncols()));
-        let t = self.prepare(layer.view(), Role::Y, raw, exec);
-        let i_xt = inputs.map(|inputs| self.value(&self.prepare(inputs.view(), Role::X, raw, exec), &t, exec));
+        let inputs: Option<Vec<Vec<f64>>> = sample
+            .inputs()
+            .map(|inputs| inputs.rows().into_iter().map(|row| row.iter().copied().map(f64::from).collect()).collect());
+        let raw = inputs.as_ref().is_some_and(|inputs| self.is_raw(inputs.len(), layer.len()));
+        let t = self.prepare(&layer, n, Role::Y, raw, exec);
+        let i_xt = inputs.map(|inputs| self.value(&self.prepare(&inputs, n, Role::X, raw, exec), &t, n, exec));
         // With classes, of one column, it is the layer alone that decides about projection.
-        let raw_with_classes = self.is_raw(1, layer.ncols());
-        let t = if raw_with_classes == raw { t } else { self.prepare(layer.view(), Role::Y, raw_with_classes, exec) };
-        Ok(Information { i_xt, i_ty: Some(self.value(&t, &classes, exec)) })
+        let raw_with_classes = self.is_raw(1, layer.len());
+        let t = if raw_with_classes == raw { t } else { self.prepare(&layer, n, Role::Y, raw_with_classes, exec) };
+        Ok(Information { i_xt, i_ty: Some(self.value(&t, &classes, n, exec)) })
     }
 }
 
 impl PairEstimator for Edge {
     fn estimate(&self, sample: &Pair<'_>, exec: Exec, _: &mut Scratch) -> Result<Estimate, EstimateError> {
+        let n = sample.examples();
         let raw = self.is_raw(sample.x().ncols(), sample.y().dims());
+        let columns = |side: ArrayView2<'_, f64>| side.columns().into_iter().map(|column| column.to_vec()).collect::<Vec<_>>();
         // A layer is hashed alike whether the other side is classes or inputs.
         let (of_x, y) = match sample.y() {
             Side::Classes(classes) => (Role::Y, Prepared::Classes(classes.of().to_vec())),
-            Side::Values(values) => (Role::X, self.prepare(values, Role::Y, raw, exec)),
+            Side::Values(values) => (Role::X, self.prepare(&columns(values), n, Role::Y, raw, exec)),
         };
-        let value = self.value(&self.prepare(sample.x(), of_x, raw, exec), &y, exec);
+        let value = self.value(&self.prepare(&columns(sample.x()), n, of_x, raw, exec), &y, n, exec);
         Ok(Estimate::new(value, Unit::Bits, sample, super::EstimatorSpec::Edge(*self).params()))
     }
 }
@@ -136,47 +136,42 @@ impl Edge {
         self.profile == Profile::Later && x.max(y) <= FEW_COLUMNS
     }
 
-    /// Projects a side (examples × columns) and finds its bandwidths.
-    fn prepare(&self, side: ArrayView2<'_, f64>, role: Role, raw: bool, exec: Exec) -> Prepared {
-        let (n, d) = side.dim();
+    /// Projects a side of `n` examples, given by its columns, and finds its bandwidths.
+    fn prepare(&self, side: &[Vec<f64>], n: usize, role: Role, raw: bool, exec: Exec) -> Prepared {
+        let d = side.len();
         let most = libm::log2(n as f64 / 10.0).floor().max(1.0) as usize;
         let m = if raw { d } else { d.min(most) };
         let scale = match self.profile {
             Profile::DeepBottleneck => 3.0 * m as f64,
             Profile::Later => 18.0 * m as f64 / (1.0 + libm::log(d.max(1) as f64)),
         };
-        let (weights, first) = (
-            self.weights(side, m, role),
-            match role {
-                Role::X => 1 << 32,
-                Role::Y => 2 << 32,
-            },
-        );
+        let weights = self.weights(side, m, role);
+        let first = (1 + role as u64) << 32;
         let one = |column: usize| {
-            let values: Vec<f64> = match raw {
-                true => side.column(column).to_vec(),
-                false => project(side, &weights[column]),
+            let values = if raw {
+                side[column].clone()
+            } else {
+                let mut values = vec![0.0; n];
+                exec.isa.dispatch(Project { side, weights: &weights[column], out: &mut values });
+                values
             };
             let mut stream = Stream::new(self.seed, Purpose::Edge, first + column as u64);
             let width = scale * (distance(&values, m, &mut stream) + 1e-4);
-            (values, width)
+            Column::new(values, width)
         };
-        let all: Vec<_> = if exec.parallel { (0..m).into_par_iter().map(one).collect() } else { (0..m).map(one).collect() };
-        let (columns, widths) = all.into_iter().unzip();
-        Prepared::Columns { examples: n, columns, widths }
+        let columns = if exec.parallel { (0..m).into_par_iter().map(one).collect() } else { (0..m).map(one).collect() };
+        Prepared::Columns(columns)
     }
 
     /// The weights of each of `m` projected columns.
-    fn weights(&self, side: ArrayView2<'_, f64>, m: usize, role: Role) -> Vec<Vec<f64>> {
-        let root = (side.ncols() as f64).sqrt();
-        let deviations: Vec<f64> = side
-            .axis_iter(Axis(1))
-            .map(|column| {
-                let mean = column.sum() / column.len() as f64;
-                let variance = column.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / column.len() as f64;
-                if variance.sqrt() < 1e-4 { 1.0 } else { variance.sqrt() }
-            })
-            .collect();
+    fn weights(&self, side: &[Vec<f64>], m: usize, role: Role) -> Vec<Vec<f64>> {
+        let root = (side.len() as f64).sqrt();
+        let deviation = |column: &Vec<f64>| {
+            let mean = column.iter().sum::<f64>() / column.len() as f64;
+            let variance = column.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / column.len() as f64;
+            if variance.sqrt() < 1e-4 { 1.0 } else { variance.sqrt() }
+        };
+        let deviations: Vec<f64> = side.iter().map(deviation).collect();
         let weights = |column: usize| {
             let mut stream = Stream::new(self.seed, Purpose::Edge, ((role as u64) << 16) + column as u64);
             deviations.iter().map(|deviation| stream.normal() / (deviation * root)).collect()
@@ -184,34 +179,61 @@ impl Edge {
         (0..m).map(weights).collect()
     }
 
-    /// The estimate in bits.
-    fn value(&self, x: &Prepared, y: &Prepared, exec: Exec) -> f64 {
+    /// The estimate in bits, of `n` examples.
+    fn value(&self, x: &Prepared, y: &Prepared, n: usize, exec: Exec) -> f64 {
         let classes = matches!(x, Prepared::Classes(_)) || matches!(y, Prepared::Classes(_));
         let (gamma, bound) = match (self.profile, classes) {
             (Profile::DeepBottleneck, false) => (0.09, 12.0),
             (Profile::DeepBottleneck, true) => (0.09, 1.0),
             (Profile::Later, _) => (0.4, 10.0),
         };
-        let bound = self.bound.unwrap_or(bound);
-        let first = ensemble(x, y, gamma, bound, exec);
+        let clip = (LEAST, self.bound.unwrap_or(bound));
+        let logarithms = logarithms(n);
+        let ensemble = |gamma: f64| {
+            let member = |table: &mut Table, number: usize| {
+                let [x, y] = [x, y].map(|side| side.buckets(n, gamma, number, exec, table));
+                information(&x, &y, clip, &logarithms, table)
+            };
+            let mut values: Vec<f64> = match exec.parallel {
+                true => (0..MEMBERS).into_par_iter().map_init(Table::default, member).collect(),
+                false => {
+                    let mut table = Table::default();
+                    (0..MEMBERS).map(|number| member(&mut table, number)).collect()
+                }
+            };
+            values.sort_unstable_by(f64::total_cmp);
+            f64::midpoint(values[MEMBERS / 2 - 1], values[MEMBERS / 2])
+        };
+        let first = ensemble(gamma);
         match self.profile {
             Profile::DeepBottleneck => first,
             Profile::Later => {
                 // 2^500 already puts everything into one bucket.
                 let exponent = (0.5 / first - (2.0 * first).sqrt()).min(500.0);
-                ensemble(x, y, 0.16 * libm::exp2(exponent), bound, exec)
+                ensemble(0.16 * libm::exp2(exponent))
             }
         }
     }
 }
 
-/// One projected column.
-fn project(side: ArrayView2<'_, f64>, weights: &[f64]) -> Vec<f64> {
-    let mut out = vec![0.0; side.nrows()];
-    for (column, weight) in side.axis_iter(Axis(1)).zip(weights) {
-        out.iter_mut().zip(column).for_each(|(out, value)| *out += weight * value);
+/// One projected column: the sum of a side's columns by weight.
+struct Project<'a> {
+    side: &'a [Vec<f64>],
+    weights: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl Kernel for Project<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for (column, weight) in self.side.iter().zip(self.weights) {
+            for (out, value) in self.out.iter_mut().zip(column) {
+                *out += weight * value;
+            }
+        }
     }
-    out
 }
 
 /// Mean distance of random examples of a column to their k-th nearest, themselves counted first.
@@ -254,99 +276,24 @@ fn kth(sorted: &[f64], value: f64, k: usize) -> f64 {
     (value - sorted[low]).abs().max((sorted[low + k - 1] - value).abs())
 }
 
-/// Median over the members.
-fn ensemble(x: &Prepared, y: &Prepared, gamma: f64, bound: f64, exec: Exec) -> f64 {
-    let member = |number: usize| {
-        let (x, y) = (x.buckets(gamma, number), y.buckets(gamma, number));
-        information(&x, &y, bound)
-    };
-    let mut values: Vec<f64> = match exec.parallel {
-        true => (0..MEMBERS).into_par_iter().map(member).collect(),
-        false => (0..MEMBERS).map(member).collect(),
-    };
-    values.sort_unstable_by(f64::total_cmp);
-    f64::midpoint(values[MEMBERS / 2 - 1], values[MEMBERS / 2])
-}
-
 impl Prepared {
     /// The buckets of a member.
-    fn buckets(&self, gamma: f64, member: usize) -> Buckets {
-        let (examples, columns, widths) = match self {
-            Self::Classes(classes) => return Buckets::of(classes.iter().map(|&class| class.into()).collect()),
-            Self::Columns { examples, columns, widths } => (*examples, columns, widths),
-        };
-        let step = member as f64 / (MEMBERS - 1) as f64;
-        let mut packed = Packing { codes: vec![0; examples], most: 1.0, table: Table::default() };
-        for (column, width) in columns.iter().zip(widths) {
-            let width = width * gamma * (1.0 + 0.1 * step);
-            packed.push(column, width, member as f64 / MEMBERS as f64 * width);
+    fn buckets(&self, n: usize, gamma: f64, member: usize, exec: Exec, table: &mut Table) -> Buckets {
+        match self {
+            Self::Classes(classes) => Buckets::of(classes.iter().map(|&class| class.into()).collect(), table),
+            Self::Columns(columns) => {
+                let scale = gamma * (1.0 + 0.1 * (member as f64 / (MEMBERS - 1) as f64));
+                let grid = Grid { scale, share: member as f64 / MEMBERS as f64 };
+                Buckets::hashed(columns, n, grid, exec.isa, table)
+            }
         }
-        Buckets::of(packed.codes)
     }
-}
-
-/// Tuples of bucket indices as one code each: digits of the radix that their column needs. Codes that would outgrow 63 bits are numbered
-/// anew, so that no two tuples ever share one.
-struct Packing {
-    codes: Vec<u64>,
-    /// Codes are below this.
-    most: f64,
-    table: Table,
-}
-
-impl Packing {
-    fn push(&mut self, column: &[f64], width: f64, shift: f64) {
-        /// Products up to here are exact enough not to pass 64 bits.
-        const FULL: f64 = 9.0e18;
-        let index = |value: f64| ((value + shift) / width).floor();
-        let extent = |(low, high): (f64, f64), value: &f64| (low.min(*value), high.max(*value));
-        let (low, high) = column.iter().fold((f64::INFINITY, f64::NEG_INFINITY), extent);
-        let low = index(low);
-        let mut radix = index(high) - low + 1.0;
-        if self.most * radix > FULL {
-            self.most = self.table.number(&mut self.codes) as f64;
-        }
-        if self.most * radix > FULL {
-            let mut digits: Vec<u64> = column.iter().map(|&value| (index(value) + 0.0).to_bits()).collect();
-            radix = self.table.number(&mut digits) as f64;
-            self.codes.iter_mut().zip(digits).for_each(|(code, digit)| *code = *code * radix as u64 + digit);
-        } else {
-            let digits = column.iter().map(|&value| (index(value) - low) as u64);
-            self.codes.iter_mut().zip(digits).for_each(|(code, digit)| *code = *code * radix as u64 + digit);
-        }
-        self.most *= radix;
-    }
-}
-
-impl Buckets {
-    /// Of equal codes.
-    fn of(mut codes: Vec<u64>) -> Self {
-        let mut counts = vec![0; Table::default().number(&mut codes)];
-        codes.iter().for_each(|&code| counts[code as usize] += 1);
-        Self { of: codes, counts }
-    }
-}
-
-/// Σ_ij (N_ij/N) · clip(log₂(N_ij·N / (N_i·M_j))), pairs of buckets in the order of their first example.
-fn information(x: &Buckets, y: &Buckets, bound: f64) -> f64 {
-    let n = x.of.len() as f64;
-    let pairs: Vec<u64> = x.of.iter().zip(&y.of).map(|(of_x, of_y)| of_x * y.counts.len() as u64 + of_y).collect();
-    let joint = Buckets::of(pairs);
-    let mut seen = vec![false; joint.counts.len()];
-    let mut sum = 0.0;
-    for (example, &pair) in joint.of.iter().enumerate() {
-        if std::mem::replace(&mut seen[pair as usize], true) {
-            continue;
-        }
-        let [both, i, j] =
-            [joint.counts[pair as usize], x.counts[x.of[example] as usize], y.counts[y.of[example] as usize]].map(f64::from);
-        sum += both * libm::log2(both * n / (i * j)).clamp(LEAST, bound);
-    }
-    sum / n
 }
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array2;
+
     use super::*;
     use crate::estimate::Classes;
 
@@ -373,21 +320,6 @@ mod tests {
                 for k in 1..=n {
                     assert_eq!(kth(&ordered, value, k), distances[k - 1], "{value} {k} {values:?}");
                 }
-            }
-        }
-    }
-
-    #[test]
-    fn packed_tuples_are_equal_where_their_indices_are() {
-        let mut stream = Stream::new(4, Purpose::Init, 0);
-        let columns: Vec<Vec<f64>> = (0..9).map(|_| (0..300).map(|_| stream.below(3).into()).collect()).collect();
-        // From coarse to so fine that codes are numbered anew at every column.
-        for width in [2.0, 1.0, 1e-4, 1e-9, 1e-18] {
-            let mut packing = Packing { codes: vec![0; 300], most: 1.0, table: Table::default() };
-            columns.iter().for_each(|column| packing.push(column, width, 0.3 * width));
-            let row = |e: usize| columns.iter().map(|c| ((c[e] + 0.3 * width) / width).floor().to_bits()).collect::<Vec<_>>();
-            for (a, b) in (0..300).flat_map(|a| (0..a).map(move |b| (a, b))) {
-                assert_eq!(packing.codes[a] == packing.codes[b], row(a) == row(b), "{width}");
             }
         }
     }
@@ -448,6 +380,7 @@ mod tests {
             let of_classes = edge.estimate(&pair, Exec::serial(), &mut Scratch::default()).unwrap().value;
             assert_eq!((alone.i_xt, alone.i_ty, both.i_ty), (None, Some(of_classes), Some(of_classes)));
         }
-        assert_eq!(Edge::default().value(&Prepared::Classes(vec![0, 1]), &Prepared::Classes(vec![0, 1]), Exec::serial()), 1.0);
+        let [a, b] = [0, 1].map(|_| Prepared::Classes(vec![0, 1]));
+        assert_eq!(Edge::default().value(&a, &b, 2, Exec::serial()), 1.0);
     }
 }

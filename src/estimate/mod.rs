@@ -10,7 +10,7 @@
 //! * [`binning`], [`bins`] and [`weighted`] on top of `rows` (which rows of bins are equal), with [`correction`] of their bias,
 //! * [`bounds`] (upper and lower) on top of `pairs` (the sums over all pairs, cut into work) and `tile` (their innermost loops),
 //! * `double`: binning and bounds of double precision, on top of `pairs_double`,
-//! * hashing: [`edge`],
+//! * [`edge`] on top of `buckets` (hashing),
 //! * [`ksg`] and [`mixed_ksg`] on top of `neighbours` (what lies around each example),
 //! * distance correlation: [`dcor`],
 //! * [`resample`]: standard errors, intervals and null distributions of any of them.
@@ -35,6 +35,7 @@
 pub mod binning;
 pub mod bins;
 pub mod bounds;
+mod buckets;
 pub mod correction;
 pub mod dcor;
 mod double;

@@ -89,7 +89,7 @@ impl PackedDouble {
                 labels: &self.labels,
                 units: self.units,
                 rate,
-                rows: chunk * ROWS,
+                rows: chunk * STRIP,
                 sums,
             });
         };

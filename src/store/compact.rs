@@ -523,8 +523,8 @@ mod tests {
                 );
                 fail_at += 1;
             }
-            // Create, write, sync, rename, sync of the directory, three removals, sync.
-            assert_eq!(fail_at, 9);
+            // Create, write, sync, rename, sync of the directory, three renames and removals, sync.
+            assert_eq!(fail_at, 12);
         }
     }
 

@@ -228,14 +228,28 @@ impl Index {
     /// disk.
     #[must_use]
     pub fn retried(&self) -> IdSet {
-        if let Some(successor) = &self.seen().successor {
-            return successor.retried();
-        }
-        let walked = self.attempts.iter().flat_map(|(training, ids)| ids.iter().map(|_| *training));
-        let mut attempted: Vec<Id> = self.footers().flat_map(|(_, footer)| footer.attempted()).chain(walked).collect();
+        let mut attempted = self.attempted();
         // One sealed segment is in order already, which the sort notices.
         attempted.par_sort_unstable();
         attempted.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
+    }
+
+    /// The training of every attempt.
+    fn attempted(&self) -> Vec<Id> {
+        if let Some(successor) = &self.seen().successor {
+            return successor.attempted();
+        }
+        let walked = self.attempts.iter().flat_map(|(training, ids)| ids.iter().map(|_| *training));
+        self.footers().flat_map(|(_, footer)| footer.attempted()).chain(walked).collect()
+    }
+
+    /// How the last attempt at each training ended, for those that were attempted. Many are asked for at once: most of a large plan never was.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn last_attempts(&self, trainings: impl IndexedParallelIterator<Item = Id>) -> Result<Vec<Option<Attempt>>, StoreError> {
+        let known: IdSet = self.attempted().into_iter().collect();
+        trainings.map(|id| if known.contains(&id) { Ok(self.attempts(id)?.pop()) } else { Ok(None) }).collect()
     }
 
     /// The attempts at a training, in order: the last decides about the next.

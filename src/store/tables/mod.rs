@@ -3,8 +3,10 @@
 //! Tables are what people read: names, order and types of the columns are a contract. They hold nothing that the records do not.
 //! Bytes depend on the rows alone. Nulls stand where there is no value, NaN nowhere.
 //!
-//! Reading order: `rows` (which columns), `write`, `read`, `csv`; `numbers` reads anybody's Parquet.
+//! Reading order: `rows` (which columns), `write`, `read`, `csv`; `columns` (numbers on their way that outgrow the memory); `numbers` reads
+//! anybody's Parquet.
 
+mod columns;
 mod csv;
 mod numbers;
 mod read;
@@ -17,6 +19,7 @@ use std::path::PathBuf;
 use parquet::errors::ParquetError;
 use thiserror::Error;
 
+pub use columns::Columns;
 pub use csv::write_csv;
 pub use numbers::{Numbers, RowSink};
 pub use read::{

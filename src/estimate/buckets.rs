@@ -1,0 +1,175 @@
+//! Buckets of EDGE: which examples share the tuple of their columns' indices, and what two sides of buckets tell of each other.
+//!
+//! Tuples are codes, digits of the radix that their column needs. Codes stay whole numbers below 2^52 in f64, where every step is exact and
+//! runs on vectors; those that would outgrow it are numbered anew. So two examples share a code exactly if they share all indices.
+
+use super::rows::Table;
+use crate::math::simd::{Isa, Kernel, Simd};
+
+/// Codes up to here are exact, and so are their sums and products.
+const FULL: f64 = 4_503_599_627_370_496.0;
+
+/// One column, projected already.
+#[derive(Debug)]
+pub(super) struct Column {
+    values: Vec<f64>,
+    /// Smallest and largest value.
+    extent: (f64, f64),
+    /// Bandwidth before γ.
+    width: f64,
+}
+
+impl Column {
+    pub(super) fn new(values: Vec<f64>, width: f64) -> Self {
+        let extent = |(low, high): (f64, f64), value: &f64| (low.min(*value), high.max(*value));
+        let extent = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), extent);
+        Self { values, extent, width }
+    }
+}
+
+/// Buckets of one side: of every example, and how many examples each holds.
+#[derive(Debug)]
+pub(super) struct Buckets {
+    of: Vec<u64>,
+    counts: Vec<u32>,
+}
+
+/// How the buckets of a member are laid: ε is the column's width × `scale`, the shift `share` of ε.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grid {
+    pub(super) scale: f64,
+    pub(super) share: f64,
+}
+
+impl Buckets {
+    /// Of equal codes.
+    pub(super) fn of(mut codes: Vec<u64>, table: &mut Table) -> Self {
+        let mut counts = vec![0; table.number(&mut codes)];
+        codes.iter().for_each(|&code| counts[code as usize] += 1);
+        Self { of: codes, counts }
+    }
+
+    /// Of equal tuples of indices of `examples` examples.
+    pub(super) fn hashed(columns: &[Column], examples: usize, grid: Grid, isa: Isa, table: &mut Table) -> Self {
+        let mut codes = vec![0.0; examples];
+        // Codes are below this.
+        let mut most = 1.0;
+        for column in columns {
+            let width = column.width * grid.scale;
+            let mut push =
+                Push { codes: &mut codes, values: &column.values, shift: grid.share * width, width, low: 0.0, radix: 0.0 };
+            let (low, high) = (push.index(column.extent.0), push.index(column.extent.1));
+            (push.low, push.radix) = (low, high - low + 1.0);
+            if most * push.radix <= FULL {
+                most *= push.radix;
+                isa.dispatch(push);
+                continue;
+            }
+            let mut numbers: Vec<u64> = push.codes.iter().map(|&code| code as u64).collect();
+            most = table.number(&mut numbers) as f64;
+            let radix = push.radix;
+            if most * radix <= FULL {
+                push.codes.iter_mut().zip(numbers).for_each(|(code, number)| *code = number as f64);
+                most *= radix;
+                isa.dispatch(push);
+                continue;
+            }
+            // Indices that span too much are told apart by their bits; adding 0 joins −0 and 0.
+            let mut digits: Vec<u64> = push.values.iter().map(|&value| (push.index(value) + 0.0).to_bits()).collect();
+            let different = table.number(&mut digits) as u64;
+            numbers.iter_mut().zip(digits).for_each(|(number, digit)| *number = *number * different + digit);
+            most = table.number(&mut numbers) as f64;
+            codes.iter_mut().zip(numbers).for_each(|(code, number)| *code = number as f64);
+        }
+        Self::of(codes.into_iter().map(|code| code as u64).collect(), table)
+    }
+}
+
+/// Appends one column's digit to every code.
+struct Push<'a> {
+    codes: &'a mut [f64],
+    values: &'a [f64],
+    shift: f64,
+    width: f64,
+    /// Smallest index.
+    low: f64,
+    /// Indices from the smallest to the largest.
+    radix: f64,
+}
+
+impl Push<'_> {
+    #[inline(always)]
+    fn index(&self, value: f64) -> f64 {
+        ((value + self.shift) / self.width).floor()
+    }
+}
+
+impl Kernel for Push<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let (shift, width, low, radix) = (self.shift, self.width, self.low, self.radix);
+        for (code, value) in self.codes.iter_mut().zip(self.values) {
+            *code = *code * radix + (((value + shift) / width).floor() - low);
+        }
+    }
+}
+
+/// Logarithms to base 2 of the whole numbers up to `n`, that of 0 being 0.
+pub(super) fn logarithms(n: usize) -> Vec<f64> {
+    (0..=n).map(|count| if count == 0 { 0.0 } else { libm::log2(count as f64) }).collect()
+}
+
+/// Σ_ij (N_ij/N) · clip(log₂(N_ij·N / (N_i·M_j)), least, most), pairs of buckets in the order of their first example.
+pub(super) fn information(x: &Buckets, y: &Buckets, clip: (f64, f64), logarithms: &[f64], table: &mut Table) -> f64 {
+    let n = x.of.len();
+    let pairs = x.of.iter().zip(&y.of).map(|(of_x, of_y)| of_x * y.counts.len() as u64 + of_y);
+    let joint = Buckets::of(pairs.collect(), table);
+    let (mut next, mut sum) = (0, 0.0);
+    for ((&pair, &of_x), &of_y) in joint.of.iter().zip(&x.of).zip(&y.of) {
+        // Numbers are given in the order of first occurrence.
+        if pair == next {
+            next += 1;
+            let [both, i, j] = [joint.counts[pair as usize], x.counts[of_x as usize], y.counts[of_y as usize]];
+            let log = |count: u32| logarithms[count as usize];
+            sum += f64::from(both) * ((log(both) + logarithms[n]) - (log(i) + log(j))).clamp(clip.0, clip.1);
+        }
+    }
+    sum / n as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::rng::{Purpose, Stream};
+
+    #[test]
+    fn examples_share_a_bucket_exactly_where_they_share_all_indices() {
+        let mut stream = Stream::new(4, Purpose::Init, 0);
+        let values: Vec<Vec<f64>> = (0..9).map(|_| (0..300).map(|_| stream.below(3).into()).collect()).collect();
+        // From coarse to so fine that codes are numbered anew at every column.
+        for width in [2.0, 1.0, 1e-4, 1e-9, 1e-18] {
+            let columns: Vec<Column> = values.iter().map(|values| Column::new(values.clone(), width)).collect();
+            let grid = Grid { scale: 1.0, share: 0.3 };
+            let row = |e: usize| values.iter().map(|c| ((c[e] + 0.3 * width) / width).floor().to_bits()).collect::<Vec<_>>();
+            for isa in Isa::available() {
+                let buckets = Buckets::hashed(&columns, 300, grid, isa, &mut Table::default());
+                for (a, b) in (0..300).flat_map(|a| (0..a).map(move |b| (a, b))) {
+                    assert_eq!(buckets.of[a] == buckets.of[b], row(a) == row(b), "{width} {}", isa.name());
+                }
+                assert_eq!(buckets.counts.iter().sum::<u32>(), 300);
+            }
+        }
+    }
+
+    #[test]
+    fn what_buckets_tell_is_the_clipped_sum() {
+        let mut table = Table::default();
+        let mut of = |codes: &[u64]| Buckets::of(codes.to_vec(), &mut table);
+        let (x, y, one) = (of(&[7, 7, 3, 3]), of(&[1, 1, 2, 0]), of(&[5; 4]));
+        let tell = |x: &Buckets, y: &Buckets, most: f64| information(x, y, (0.001, most), &logarithms(4), &mut Table::default());
+        assert_eq!((tell(&x, &y, 12.0), tell(&x, &y, 0.5)), (1.0, 0.5));
+        assert!((tell(&x, &one, 12.0) - 0.001).abs() < 1e-15);
+    }
+}
