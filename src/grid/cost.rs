@@ -60,7 +60,10 @@ pub fn measurement(spec: &TrainingSpec, recorded: usize, estimator: &EstimatorSp
         EstimatorSpec::Edge(_) => n * (700.0 + 60.0 * units.min(9.0)),
         EstimatorSpec::Bins(_) | EstimatorSpec::WeightedBinning(_) => n * (10.0 + 3.0 * units),
         EstimatorSpec::Ksg1(_) | EstimatorSpec::Ksg2(_) | EstimatorSpec::MixedKsg(_) => n * n * (0.12 + 0.045 * units),
+        EstimatorSpec::Kde(_) => n * n / 2.0 * (0.12 + 0.012 * units),
         EstimatorSpec::Dcor(_) => n * n * (0.5 + 0.1 * units),
+        EstimatorSpec::Svcca(_) => 0.2 * n * units * units + 20.0 * units * units * units,
+        EstimatorSpec::Bspline(_) | EstimatorSpec::Adaptive(_) => 100.0 * n,
         EstimatorSpec::Upper { .. } | EstimatorSpec::Lower { .. } => n * n / 2.0 * (0.12 + 0.012 * units),
     };
     recorded as f64 * layers.iter().map(|&units| one(units)).sum::<f64>()

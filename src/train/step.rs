@@ -140,11 +140,13 @@ impl Workspace {
 }
 
 /// Rows of examples to columns of a batch, sixteen examples at a time.
-struct Gather<'a> {
-    examples: &'a Examples,
-    members: &'a [u32],
-    nb: usize,
-    to: &'a mut [Block],
+pub(super) struct Gather<'a> {
+    pub(super) examples: &'a Examples,
+    pub(super) members: &'a [u32],
+    /// Blocks of the batch.
+    pub(super) nb: usize,
+    /// [input][block].
+    pub(super) to: &'a mut [Block],
 }
 
 impl Kernel for Gather<'_> {
