@@ -12,7 +12,9 @@
 //! * `double`: binning and bounds of double precision, on top of `pairs_double`,
 //! * [`edge`] on top of `buckets` (hashing),
 //! * [`ksg`] and [`mixed_ksg`] on top of `neighbours` (what lies around each example),
-//! * distance correlation: [`dcor`],
+//! * [`kde`] on top of `pairs`,
+//! * of two columns: [`bspline`] and [`adaptive`],
+//! * dependence beside information: distance correlation, [`dcor`], and the likeness of layers, [`svcca`],
 //! * [`resample`]: standard errors, intervals and null distributions of any of them.
 //!
 //! Each method's page tells formula, source, assumptions, cost, pitfalls and defaults. `reference` holds slow, plain twins, compiled for

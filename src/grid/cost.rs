@@ -3,12 +3,13 @@
 
 use crate::estimate::spec::EstimatorSpec;
 use crate::train::source::Size;
-use crate::train::spec::{Activation, Model, Split, TrainingSpec};
+use crate::train::spec::{Activation, Loss, Model, Split, TrainingSpec};
 
 /// Widths of all layers, the inputs first, the readout last.
 fn widths(spec: &TrainingSpec) -> Vec<f64> {
     let Size { inputs, classes, .. } = spec.dataset.size();
-    [inputs].into_iter().chain(spec.architecture.iter().copied()).chain([classes]).map(f64::from).collect()
+    let outputs = if spec.loss == Loss::MeanSquaredError { 1 } else { classes };
+    [inputs].into_iter().chain(spec.architecture.iter().copied()).chain([outputs]).map(f64::from).collect()
 }
 
 /// Parameters of the network.

@@ -25,12 +25,19 @@ impl Network {
         self.infer(exec, parameters, examples, out, self.loss == Loss::CategoricalCrossentropy);
     }
 
-    /// Loss and accuracy summed over all examples, penalties not counted.
-    pub fn score(&self, exec: Exec, parameters: &[f32], examples: &Examples, scratch: &mut Activations) -> Score {
+    /// Loss and accuracy summed over all examples, whose classes have these values; penalties not counted.
+    pub fn score(
+        &self,
+        exec: Exec,
+        parameters: &[f32],
+        examples: &Examples,
+        class_values: &[f64],
+        scratch: &mut Activations,
+    ) -> Score {
         self.infer(exec, parameters, examples, scratch, false);
         let mut score = Score::default();
         if let Some(outputs) = scratch.layers.last() {
-            score.add(self.loss, outputs, scratch.stride, &examples.labels);
+            score.add(self.loss, outputs, scratch.stride, &examples.labels, class_values);
         }
         score
     }
