@@ -12,6 +12,8 @@ use common::{Lab, assert_same_tables};
 use ndarray::{Array1, Array2};
 use ndarray_npy::{NpzWriter, write_npy};
 use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
 
 /// The folder of published data, `$INFOPLANE_SHARED` or `shared` beside the checkout; nothing where there is none.
 fn shared() -> Option<PathBuf> {
@@ -92,8 +94,10 @@ fn write_all(lab: &Lab) {
     let columns = [("a", column(0)), ("b", column(1)), ("c", column(2))];
     let labels = ("class", Arc::new(Int64Array::from_iter_values(labels.iter().copied())) as ArrayRef);
     let batch = RecordBatch::try_from_iter(columns.into_iter().chain([labels])).expect("a table");
-    let mut writer =
-        ArrowWriter::try_new(File::create(lab.path("d.parquet")).expect("a file"), batch.schema(), None).expect("a writer");
+    // As pandas packs by default.
+    let snappy = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+    let file = File::create(lab.path("d.parquet")).expect("a file");
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(snappy)).expect("a writer");
     writer.write(&batch).expect("rows");
     writer.close().expect("a file");
 }

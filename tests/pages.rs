@@ -141,7 +141,9 @@ fn a_dashboard_gives_what_is_asked_for_and_nothing_else() {
         ("/api/status", "\"cohort\":\"pages\""),
         ("/files/pages/measures.parquet", "PAR1"),
         ("/files/pages/figures/infoplane_test.png", "image/png"),
-        ("/report/pages", "id=\"data\""),
+        ("/report/pages/report.html", "id=\"data\""),
+        ("/report/pages/metrics.parquet", "PAR1"),
+        ("/report/pages/figures/accuracy.png", "image/png"),
     ] {
         let answer = get(target);
         assert!(

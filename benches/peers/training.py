@@ -1,9 +1,11 @@
-"""The study's network in jitted JAX, to be timed beside `infoplane`: 12-10-7-5-4-3-2, tanh, Adam, batches of 256 out of 3,277 examples.
+"""The networks of the bench in jitted JAX, to be timed beside `infoplane`: tanh, Adam, batches of 256.
 
     pip install jax
-    XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" taskset -c 0 python benches/peers/training.py 8000
+    export XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    taskset -c 0 python benches/peers/training.py 8000         # 12-10-7-5-4-3-2 on 3,277 examples
+    taskset -c 0 python benches/peers/training.py 5 784-128-64-32-10 8000
 
-One call of `epoch` is one pass: a shuffle and a `lax.scan` over the 12 full batches and the smaller last one, all compiled. Compilation is
+One call of `epoch` is one pass: a shuffle and a `lax.scan` over the full batches and the smaller last one, all compiled. Compilation is
 not counted. Prints seconds for the number of passes given. What infoplane needs for the same: `cargo bench --bench training`.
 """
 
@@ -13,7 +15,9 @@ import time
 import jax
 import jax.numpy as jnp
 
-EXAMPLES, BATCH, WIDTHS, RATE = 3277, 256, (12, 10, 7, 5, 4, 3, 2), 0.0004
+EXAMPLES = int(sys.argv[3]) if len(sys.argv) > 3 else 3277
+WIDTHS = tuple(int(width) for width in (sys.argv[2] if len(sys.argv) > 2 else "12-10-7-5-4-3-2").split("-"))
+BATCH, RATE = 256, 0.0004
 
 
 def initial(key):
@@ -54,7 +58,7 @@ def epoch(state, key, x, y):
 def main(epochs):
     key = jax.random.key(0)
     x = jax.random.bernoulli(key, 0.5, (EXAMPLES, WIDTHS[0])).astype(jnp.float32)
-    y = (x.sum(axis=1) > 6).astype(jnp.int32)
+    y = (x.sum(axis=1) > WIDTHS[0] / 2).astype(jnp.int32)
     parameters = initial(key)
     zeros = jax.tree.map(jnp.zeros_like, parameters)
     state = (parameters, zeros, zeros, jnp.zeros(()))
@@ -65,7 +69,7 @@ def main(epochs):
         state = epoch(state, k, x, y)
     jax.block_until_ready(state)
     seconds = time.perf_counter() - start
-    print(f"jax {jax.__version__}: {epochs} epochs in {seconds:.2f} s, {epochs / seconds:.0f} epochs/s")
+    print(f"jax {jax.__version__}: {epochs} epochs in {seconds:.2f} s, {epochs / seconds:.1f} epochs/s")
 
 
 if __name__ == "__main__":

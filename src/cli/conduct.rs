@@ -90,12 +90,7 @@ pub fn conduct_all(
         }
     }
     if cohorts.len() > 1 && exit != Exit::Interrupted {
-        let store = Store::open(out)?;
-        let index = store.index()?;
-        for loaded in cohorts {
-            report::write(loaded, &index, &store)?;
-        }
-        let overview = report::overview(cohorts, &index, &store)?;
+        let overview = report::write_all(cohorts, out)?;
         if !voice.quiet {
             eprintln!("overview {}", overview.display());
         }

@@ -14,7 +14,7 @@ use crate::grid::ids::Id;
 use crate::store::Store;
 use crate::store::compact::{Extent, Request};
 
-/// Remove what killed processes and ended sweeps left and, with --trainings, what no cohort asks for
+/// Remove what killed processes and ended sweeps left, and what no cohort asks for
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   infoplane gc --dry-run

@@ -60,7 +60,7 @@ pub fn pilot(ticket: &Ticket<'_>) -> Result<Exit, Failure> {
     let store = Store::open(ticket.root)?;
     let crew = Crew {
         program: std::env::current_exe().map_err(|e| Failure::from_error(Exit::Launcher, &e))?,
-        arguments: worker_arguments(ticket.root, sweep.threads),
+        arguments: worker_arguments(ticket.root, &sweep),
         name,
         start,
         warning,
@@ -247,10 +247,12 @@ fn cannot(error: io::Error) -> Failure {
     Failure::new(Exit::Store, format!("the sweep's files cannot be used: {}", chain(&error)))
 }
 
-fn worker_arguments(root: &Path, threads: u32) -> Vec<OsString> {
+fn worker_arguments(root: &Path, sweep: &Sweep) -> Vec<OsString> {
     let mut store = OsString::from("--out=");
     store.push(root);
-    vec!["worker".into(), store, format!("--threads={threads}").into(), "--launcher=sge".into()]
+    let (threads, checkpoints) =
+        (format!("--threads={}", sweep.threads), format!("--checkpoint-every={}", sweep.checkpoint_every));
+    vec!["worker".into(), store, threads.into(), "--launcher=sge".into(), checkpoints.into()]
 }
 
 /// Cuts a log that has grown long: its last part stays. The log is this process's stderr, appended to.

@@ -30,6 +30,8 @@ const TRIES: usize = 3;
 const LONG_SECONDS: f64 = 5.0;
 /// Time that a pilot keeps for itself before its end, in parts of its time and in seconds at most.
 const MARGIN: (u32, u64) = (20, 60);
+/// For how long workers may write checkpoints when the pilot has to go: shorter than what a queue gives between warning and end.
+const GRACE: Duration = Duration::from_secs(20);
 
 /// What a pilot says of itself in its lease.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -125,6 +127,7 @@ impl Job<'_> {
             longest: seconds.iter().copied().fold(0.0, f64::max),
             crew,
             sweep: self.sweep,
+            lease: self.lease,
             // A task that fits no pilot is tried by one that has just begun: predictions may be wrong.
             is_fresh: crew
                 .time_left(self.sweep)
@@ -154,6 +157,7 @@ impl Job<'_> {
         };
         let driven = drive(&tasks, &mut launcher, &mut desk);
         let [done, failed, lost] = desk.counts;
+        desk.note_what_no_time_was_enough_for();
         drop(desk);
         writer.flush()?;
         let took = start.elapsed().as_secs_f64();
@@ -211,6 +215,7 @@ struct Fitting<'a> {
     longest: f64,
     crew: &'a Crew,
     sweep: &'a Sweep,
+    lease: &'a Kept,
     is_fresh: bool,
 }
 
@@ -242,6 +247,10 @@ impl Launcher for Fitting<'_> {
     }
 
     fn cancel(&mut self) {
+        // Who has lost the batch has nothing to keep; who only has to go leaves checkpoints for the next.
+        if self.lease.is_held() {
+            self.inner.ease(GRACE);
+        }
         self.inner.cancel();
     }
 }
@@ -269,6 +278,23 @@ impl Desk<'_> {
     fn says(&self) -> String {
         let running = self.started.iter().map(|(&task, &attempt)| (self.tasks[task].training.to_string(), attempt)).collect();
         Says { pilot: self.crew.name.clone(), running }.line()
+    }
+
+    /// A task that had its pilot's whole time and left no checkpoint would have the next one's for nothing, too: that counts as lost, so that
+    /// it does not go round for ever.
+    fn note_what_no_time_was_enough_for(&mut self) {
+        if self.crew.warning.is_given() || !self.crew.must_go(self.job.sweep) || !self.job.lease.is_held() {
+            return;
+        }
+        for (task, attempt) in std::mem::take(&mut self.started) {
+            let training = self.tasks[task].training;
+            if self.job.store.checkpoints().is_there(training) {
+                continue;
+            }
+            let error =
+                format!("not done when the time of {} was over (h_rt {} s)", self.crew.name, self.job.sweep.h_rt.unwrap_or(0));
+            let _ = self.job.note(self.writer, training, attempt, AttemptStatus::Lost, error);
+        }
     }
 
     /// What a loss was: a worker that found no memory says so in our log; one that the kernel ended for that is in its count.

@@ -115,7 +115,7 @@ fn once(loaded: &Loaded, out: &Path, arguments: &LauncherArguments, select: Sele
     }
     let draft = Draft::new(loaded, &index, out, batch, &site)?;
     let dir = SweepDir::create(&root).map_err(|e| cannot_in(&root, &e))?;
-    let report = draft.submit(&dir, loaded, &site, &mut scheduler);
+    let report = draft.submit(&dir, loaded, &site, arguments.checkpoint_every, &mut scheduler);
     if report.is_err() && dir.journal().is_ok_and(|journal| journal.jobs().is_empty() && journal.unsettled().is_empty()) {
         // Nothing was taken on, so nothing is left of it.
         let _ = dir.remove();
@@ -229,7 +229,14 @@ impl Draft {
     }
 
     /// Writes the sweep, then journals and submits job after job.
-    fn submit(&self, dir: &SweepDir, loaded: &Loaded, site: &Site, scheduler: &mut dyn Scheduler) -> Result<Value, Failure> {
+    fn submit(
+        &self,
+        dir: &SweepDir,
+        loaded: &Loaded,
+        site: &Site,
+        checkpoint_every: Duration,
+        scheduler: &mut dyn Scheduler,
+    ) -> Result<Value, Failure> {
         let (heartbeat, deadline) = site.heartbeat_and_deadline();
         let (threads, workers) = site.threads_and_workers();
         let arrays: Vec<Array> = self.arrays(site).into_iter().map(|(array, _)| array).collect();
@@ -243,6 +250,7 @@ impl Draft {
             h_rt: site.h_rt(),
             workers,
             threads,
+            checkpoint_every: checkpoint_every.as_secs_f64(),
             arrays: arrays.clone(),
             batches: vec![],
         };

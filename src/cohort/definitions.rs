@@ -262,7 +262,7 @@ pub const DEFINITIONS: &[Definition] = &[
             make: |name| Loss::ALL.iter().find(|v| v.name() == name).map(|v| Setting::Loss(*v)),
         },
         default: "\"categorical_crossentropy\"",
-        meaning: "what is minimised, and so the readout: softmax, or linear for mean_squared_error",
+        meaning: "what is minimised, and so the readout: softmax, or for mean_squared_error one linear output that aims at the label itself",
     },
     Definition {
         key: "optimizer",

@@ -124,6 +124,8 @@ impl Part {
             }
             _ => return Err(Unreadable::new("labels that are words in one file, numbers in the other", "the same in both")),
         }
+        // No more room than needed: this may be most of the memory.
+        self.rows.reserve_exact(other.rows.len());
         self.rows.append(&mut other.rows);
         Ok(())
     }

@@ -12,7 +12,9 @@
 //! * `double`: binning and bounds of double precision, on top of `pairs_double`,
 //! * [`edge`] on top of `buckets` (hashing),
 //! * [`ksg`] and [`mixed_ksg`] on top of `neighbours` (what lies around each example),
-//! * distance correlation: [`dcor`],
+//! * [`kde`] on top of `pairs`,
+//! * of two columns: [`bspline`] and [`adaptive`],
+//! * dependence beside information: distance correlation, [`dcor`], and the likeness of layers, [`svcca`],
 //! * [`resample`]: standard errors, intervals and null distributions of any of them.
 //!
 //! Each method's page tells formula, source, assumptions, cost, pitfalls and defaults. `reference` holds slow, plain twins, compiled for
@@ -32,15 +34,18 @@
 //! # Ok::<(), infoplane::estimate::EstimateError>(())
 //! ```
 
+pub mod adaptive;
 pub mod binning;
 pub mod bins;
 pub mod bounds;
+pub mod bspline;
 mod buckets;
 pub mod correction;
 pub mod dcor;
 mod double;
 pub mod edge;
 mod error;
+pub mod kde;
 pub mod ksg;
 pub mod mixed_ksg;
 mod neighbours;
@@ -54,6 +59,7 @@ pub mod resample;
 mod rows;
 pub mod sample;
 pub mod spec;
+pub mod svcca;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -130,7 +136,10 @@ impl Estimator for EstimatorSpec {
             Self::Ksg1(ksg) => ksg.information(ksg::Algorithm::First, sample, exec, scratch),
             Self::Ksg2(ksg) => ksg.information(ksg::Algorithm::Second, sample, exec, scratch),
             Self::MixedKsg(ksg) => ksg.information(sample, exec, scratch),
-            Self::Dcor(_) => Err(EstimateError::NotOfLayers { estimator: self.name() }),
+            Self::Kde(kde) => kde.information(sample, exec, scratch),
+            Self::Dcor(_) | Self::Svcca(_) | Self::Bspline(_) | Self::Adaptive(_) => {
+                Err(EstimateError::NotOfLayers { estimator: self.name() })
+            }
         }
     }
 }
@@ -146,6 +155,10 @@ impl PairEstimator for EstimatorSpec {
             Self::Ksg2(ksg) => ksg.estimate(ksg::Algorithm::Second, sample, self.params(), exec, scratch),
             Self::MixedKsg(ksg) => ksg.estimate(sample, self.params(), exec, scratch),
             Self::Dcor(dcor) => dcor.estimate(sample, self.params(), exec),
+            Self::Kde(kde) => kde.estimate(sample, self.params(), exec),
+            Self::Svcca(svcca) => Ok(svcca.estimate(sample, self.params(), exec)),
+            Self::Bspline(bspline) => bspline.estimate(sample, self.params()),
+            Self::Adaptive(adaptive) => adaptive.estimate(sample, self.params()),
         }
     }
 }

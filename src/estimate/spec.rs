@@ -7,14 +7,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::adaptive::Adaptive;
 use super::binning::Width;
 use super::bins::Bins;
 use super::bounds::Noise;
+use super::bspline::Bspline;
 use super::dcor::Dcor;
 use super::edge::{Edge, Profile};
+use super::kde::{Kde, Kernel};
 use super::ksg::Ksg;
 use super::mixed_ksg::MixedKsg;
 use super::params::{Conflict, Parameter, Parameters, Value};
+use super::svcca::Svcca;
 use super::weighted::WeightedBinning;
 
 /// An estimator with its parameters, all within their domains. Append new variants at the end: messages number them.
@@ -49,6 +53,14 @@ pub enum EstimatorSpec {
     Edge(Edge),
     /// Binning with bins of the input that are carried through the network.
     WeightedBinning(WeightedBinning),
+    /// Singular vector canonical correlation analysis.
+    Svcca(Svcca),
+    /// Daub's B-spline binning.
+    Bspline(Bspline),
+    /// Darbellay & Vajda's adaptive partitioning.
+    Adaptive(Adaptive),
+    /// Kernel density estimation.
+    Kde(Kde),
 }
 
 /// A method as users see it.
@@ -150,9 +162,41 @@ pub const METHODS: &[Method] = &[
         files: Takes::Sides,
     },
     Method {
+        name: "kde",
+        meaning: "kernel density estimation with classes: I(T;Y)",
+        default: EstimatorSpec::Kde(Kde { kernel: Kernel::Gaussian, bandwidth: None, leave_one_out: false }),
+        range: None,
+        cohorts: true,
+        files: Takes::SideAndClasses,
+    },
+    Method {
         name: "dcor",
         meaning: "distance correlation",
         default: EstimatorSpec::Dcor(Dcor { unbiased: false }),
+        range: None,
+        cohorts: false,
+        files: Takes::Sides,
+    },
+    Method {
+        name: "svcca",
+        meaning: "canonical correlations of the main directions (SVCCA)",
+        default: EstimatorSpec::Svcca(Svcca { variance: 0.99 }),
+        range: None,
+        cohorts: false,
+        files: Takes::Sides,
+    },
+    Method {
+        name: "bspline",
+        meaning: "Daub's B-spline binning of two columns",
+        default: EstimatorSpec::Bspline(Bspline { bins: 10, order: 3 }),
+        range: None,
+        cohorts: false,
+        files: Takes::Sides,
+    },
+    Method {
+        name: "adaptive",
+        meaning: "Darbellay & Vajda's adaptive partitioning of two columns",
+        default: EstimatorSpec::Adaptive(Adaptive { critical: 7.815 }),
         range: None,
         cohorts: false,
         files: Takes::Sides,
@@ -186,7 +230,11 @@ impl EstimatorSpec {
             Self::Ksg1(parameters) => visitor.visit(parameters, Self::Ksg1),
             Self::Ksg2(parameters) => visitor.visit(parameters, Self::Ksg2),
             Self::MixedKsg(parameters) => visitor.visit(parameters, Self::MixedKsg),
+            Self::Kde(parameters) => visitor.visit(parameters, Self::Kde),
             Self::Dcor(parameters) => visitor.visit(parameters, Self::Dcor),
+            Self::Svcca(parameters) => visitor.visit(parameters, Self::Svcca),
+            Self::Bspline(parameters) => visitor.visit(parameters, Self::Bspline),
+            Self::Adaptive(parameters) => visitor.visit(parameters, Self::Adaptive),
         }
     }
 
@@ -202,7 +250,11 @@ impl EstimatorSpec {
             Self::Ksg1(_) => "ksg1",
             Self::Ksg2(_) => "ksg2",
             Self::MixedKsg(_) => "mixed_ksg",
+            Self::Kde(_) => "kde",
             Self::Dcor(_) => "dcor",
+            Self::Svcca(_) => "svcca",
+            Self::Bspline(_) => "bspline",
+            Self::Adaptive(_) => "adaptive",
         }
     }
 
@@ -212,7 +264,8 @@ impl EstimatorSpec {
         match self {
             Self::Binning { .. } | Self::Upper { .. } | Self::Lower { .. } | Self::Bins(_) => 1,
             Self::Edge(_) | Self::WeightedBinning(_) => 1,
-            Self::Ksg1(_) | Self::Ksg2(_) | Self::MixedKsg(_) | Self::Dcor(_) => 1,
+            Self::Ksg1(_) | Self::Ksg2(_) | Self::MixedKsg(_) | Self::Kde(_) => 1,
+            Self::Dcor(_) | Self::Svcca(_) | Self::Bspline(_) | Self::Adaptive(_) => 1,
         }
     }
 

@@ -3,12 +3,13 @@
 
 use crate::estimate::spec::EstimatorSpec;
 use crate::train::source::Size;
-use crate::train::spec::{Activation, Model, Split, TrainingSpec};
+use crate::train::spec::{Activation, Loss, Model, Split, TrainingSpec};
 
 /// Widths of all layers, the inputs first, the readout last.
 fn widths(spec: &TrainingSpec) -> Vec<f64> {
     let Size { inputs, classes, .. } = spec.dataset.size();
-    [inputs].into_iter().chain(spec.architecture.iter().copied()).chain([classes]).map(f64::from).collect()
+    let outputs = if spec.loss == Loss::MeanSquaredError { 1 } else { classes };
+    [inputs].into_iter().chain(spec.architecture.iter().copied()).chain([outputs]).map(f64::from).collect()
 }
 
 /// Parameters of the network.
@@ -59,7 +60,10 @@ pub fn measurement(spec: &TrainingSpec, recorded: usize, estimator: &EstimatorSp
         EstimatorSpec::Edge(_) => n * (700.0 + 60.0 * units.min(9.0)),
         EstimatorSpec::Bins(_) | EstimatorSpec::WeightedBinning(_) => n * (10.0 + 3.0 * units),
         EstimatorSpec::Ksg1(_) | EstimatorSpec::Ksg2(_) | EstimatorSpec::MixedKsg(_) => n * n * (0.12 + 0.045 * units),
+        EstimatorSpec::Kde(_) => n * n / 2.0 * (0.12 + 0.012 * units),
         EstimatorSpec::Dcor(_) => n * n * (0.5 + 0.1 * units),
+        EstimatorSpec::Svcca(_) => 0.2 * n * units * units + 20.0 * units * units * units,
+        EstimatorSpec::Bspline(_) | EstimatorSpec::Adaptive(_) => 100.0 * n,
         EstimatorSpec::Upper { .. } | EstimatorSpec::Lower { .. } => n * n / 2.0 * (0.12 + 0.012 * units),
     };
     recorded as f64 * layers.iter().map(|&units| one(units)).sum::<f64>()

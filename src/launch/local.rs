@@ -202,6 +202,22 @@ impl Local {
         }
     }
 
+    /// Asks every worker to leave a checkpoint of its task and to end, and waits for that as long as `grace`; whoever is slower is ended by
+    /// [`Launcher::cancel`].
+    pub fn ease(&mut self, grace: Duration) {
+        for worker in self.workers() {
+            worker.unsent.clear();
+            let _ = wire::send(&mut worker.orders, &Request::Ease);
+        }
+        let start = Instant::now();
+        // One that has nothing to do has nothing to keep, and would wait for ever.
+        let busy =
+            |worker: &mut Worker| worker.held.values().any(|held| held.begun) && matches!(worker.child.try_wait(), Ok(None));
+        while start.elapsed() < grace && self.workers().any(busy) {
+            thread::sleep(COLLECT);
+        }
+    }
+
     fn workers(&mut self) -> impl Iterator<Item = &mut Worker> {
         self.slots.iter_mut().filter_map(Option::as_mut)
     }

@@ -17,6 +17,8 @@ pub enum Request {
     Do(Vec<Order>),
     /// Give back the last so many of the tasks that wait, started ones excepted: another place is idle.
     GiveBack(u32),
+    /// Leave a checkpoint of the task under way, and end.
+    Ease,
 }
 
 /// One task to do.

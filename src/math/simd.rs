@@ -96,6 +96,11 @@ pub trait Simd: Copy {
     fn max_abs(self, a: Self::V, b: Self::V) -> Self::V {
         self.max(self.abs(a), self.abs(b))
     }
+    /// `count` with 1 added where a < b.
+    #[inline(always)]
+    fn count_less(self, count: Self::V, a: Self::V, b: Self::V) -> Self::V {
+        self.add(count, self.select_gt(b, a, self.splat(1.0), self.zero()))
+    }
     /// Bit l is set where a < b in lane l.
     fn less(self, a: Self::V, b: Self::V) -> u16;
     /// 2^n for a vector of whole numbers in −126 ..= 127
@@ -251,6 +256,7 @@ mod tests {
                 s.copysign(a, b),
                 s.select_gt(a, b, c, a),
                 s.max_abs(a, b),
+                s.count_less(c, a, b),
                 s.pow2(small),
                 s.scale_pow2(s.splat(0.75), s.add(small, s.splat(12_582_912.0))),
             ];

@@ -2,8 +2,7 @@
 //!
 //! Here live the scene (`svg`), what figures are composed of (`text`, `ticks`, `axes`, `colormap`, `palette`, `epochs`, `markers`, `sheet`,
 //! `legend`, `layout`), the figures themselves (`infoplane` with its `plane`, `curves`, `heat`, `movie`), their rasteriser (`raster`) and the
-//! encoder of films (`film`). Nothing here
-//! reads tables or writes files: the caller averages, names and saves.
+//! encoder of films (`film`). Nothing here reads tables or writes files: the caller averages, names and saves.
 //! All figures use the same units: a scene's unit is the printer's point (1/72 inch), a sheet is designed for the width it is printed at.
 
 mod axes;

@@ -124,7 +124,7 @@ pub fn cohort_board(board: &Board) -> String {
     standing(&mut html, &board.row);
     html.open("p", &[]);
     if board.report {
-        html.element("a", &[("href", &format!("/report/{}", component(name)))], "Report with the interactive plane")
+        html.element("a", &[("href", &format!("/report/{}/report.html", component(name)))], "Report with the interactive plane")
             .markup(" · ");
     }
     html.element("a", &[("href", &format!("/search?q={}", component(name)))], "All runs").close("p");

@@ -92,6 +92,12 @@ impl Checkpoints {
         }
     }
 
+    /// Whether there is a file for `training`, whole or not.
+    #[must_use]
+    pub fn is_there(&self, training: Id) -> bool {
+        self.path(training).is_file()
+    }
+
     /// Takes the checkpoint of `training` away. Never an error: it is only room, and [`Checkpoints::stale`] finds it.
     pub fn remove(&self, training: Id) {
         let _ = self.disk.remove(&self.path(training));

@@ -8,6 +8,9 @@ use super::spec::{DatasetName, Split};
 use crate::math::rng::{Purpose, Stream};
 use crate::math::simd::{Block, LANES, blocks, flat};
 
+/// Examples are kept column by column, too, up to this size in bytes: for larger ones that would double the memory, and whole-split passes
+/// gather what they need.
+const COLUMNS_KEPT: usize = 8 << 20;
 /// Bytes that are hashed at a time.
 const HASHED: usize = 1 << 16;
 
@@ -123,7 +126,7 @@ pub struct Dataset {
     full: OnceLock<Examples>,
 }
 
-/// The examples of one split, row by row for batches and column by column for whole-split passes.
+/// The examples of one split, row by row for batches and, unless they are many, column by column for whole-split passes.
 #[derive(Clone, Debug)]
 pub struct Examples {
     /// Number of examples.
@@ -134,7 +137,7 @@ pub struct Examples {
     pub labels: Vec<u32>,
     /// Example-major: `blocks(inputs)` blocks an example, padded with zeros.
     pub rows: Vec<Block>,
-    /// Feature-major: `blocks(n)` blocks an input, padded with zeros.
+    /// Feature-major: `blocks(n)` blocks an input, padded with zeros; empty where the examples are many.
     pub columns: Vec<Block>,
 }
 
@@ -143,6 +146,9 @@ impl Examples {
     fn new(inputs: usize, rows: Vec<Block>, labels: Vec<u32>) -> Self {
         let (n, row) = (labels.len(), blocks(inputs));
         let column = blocks(n);
+        if size_of_val(&rows[..]) > COLUMNS_KEPT {
+            return Self { n, inputs, labels, rows, columns: Vec::new() };
+        }
         let mut columns = vec![Block::default(); inputs * column];
         // Sixteen examples at a time, so that the lines written to stay in the cache.
         for first in (0..n).step_by(LANES) {

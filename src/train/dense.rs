@@ -302,7 +302,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(60))]
+        #![proptest_config(ProptestConfig::with_cases(crate::train::reference::cases(60)))]
         #[test]
         fn products_and_gradients_equal_the_plain_sums(n_out in 1usize..130, n_in in 0usize..130, n in 1usize..300, seed in 0u64..1000) {
             let mut stream = Stream::new(seed, Purpose::Init, 0);

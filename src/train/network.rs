@@ -100,7 +100,8 @@ impl Network {
         let pieces = if spec.activation == Activation::Maxout { spec.maxout_pieces as usize } else { 1 };
         let (mut n_in, mut offset) = (inputs, 0);
         let hidden = spec.architecture.len();
-        let widths = spec.architecture.iter().map(|&units| units as usize).chain([n_classes]);
+        let outputs = if spec.loss == Loss::MeanSquaredError { 1 } else { n_classes };
+        let widths = spec.architecture.iter().map(|&units| units as usize).chain([outputs]);
         let mut layers: Vec<Layer> = widths
             .enumerate()
             .map(|(index, n_out)| {

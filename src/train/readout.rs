@@ -1,4 +1,4 @@
-//! The readout: softmax with categorical cross-entropy, or plain outputs with mean squared error. Outputs, deltas, loss and accuracy.
+//! The readout: softmax with categorical cross-entropy, or one plain output with squared error. Outputs, deltas, loss and accuracy.
 
 use super::spec::Loss;
 use crate::math::functions;
@@ -10,7 +10,7 @@ pub fn softmax(isa: Isa, logits: &mut [Block], stride: usize, nb: usize) {
 }
 
 /// Turns outputs (probabilities, or plain ones) into the loss's derivative by what the last product gave: (output − target) · weight,
-/// for the squared error times 2/classes; `weight` is 1/batch on examples, 0 on padding.
+/// for the squared error twice that; `weight` is 1/batch on examples, 0 on padding.
 ///
 /// # Panics
 /// If the slices do not have `nb` blocks a class.
@@ -18,7 +18,7 @@ pub fn delta(isa: Isa, loss: Loss, outputs: &mut [Block], targets: &[Block], wei
     assert!(outputs.len() == targets.len() && weight.len() >= nb && outputs.len().is_multiple_of(nb));
     let scale = match loss {
         Loss::CategoricalCrossentropy => 1.0,
-        Loss::MeanSquaredError => 2.0 / (outputs.len() / nb) as f32,
+        Loss::MeanSquaredError => 2.0,
     };
     isa.dispatch(Delta { outputs, targets, weight, scale, nb });
 }
@@ -77,39 +77,47 @@ impl Kernel for Delta<'_> {
 /// Loss and hits, summed over examples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Score {
-    /// Σ −ln p(label), nats, or Σ of mean squared errors.
+    /// Σ −ln p(label), nats, or Σ of squared errors.
     pub loss: f64,
-    /// Examples whose first largest output is the label's.
+    /// Examples whose first largest output is the label's, or whose output is nearest to their label.
     pub correct: u64,
 }
 
 impl Score {
-    /// Adds the examples whose labels are given; outputs as the last product gives them, `stride` blocks a class, read from their first
+    /// Adds the examples whose classes are given, of these values, ascending; outputs as the last product gives them, `stride` blocks a class, read from their first
     /// block on. Cross-entropy is exact in the logits (log-sum-exp), so a probability that rounds to 0 costs what it should; a loss is
     /// not finite only where an output is not.
-    pub fn add(&mut self, loss: Loss, outputs: &[Block], stride: usize, labels: &[u32]) {
+    pub fn add(&mut self, loss: Loss, outputs: &[Block], stride: usize, labels: &[u32], values: &[f64]) {
         let n_classes = outputs.len().div_ceil(stride);
         for (e, &label) in labels.iter().enumerate() {
             let z = |class: usize| outputs[class * stride + e / LANES].0[e % LANES];
+            if loss == Loss::MeanSquaredError {
+                let (output, target) = (f64::from(z(0)), values[label as usize]);
+                self.loss += (output - target) * (output - target);
+                self.correct += u64::from(nearest(values, output) == label as usize);
+                continue;
+            }
             let (mut best, mut top) = (0, z(0));
             for class in 1..n_classes {
                 if z(class) > top {
                     (best, top) = (class, z(class));
                 }
             }
-            self.loss += match loss {
-                Loss::CategoricalCrossentropy => {
-                    let term = |c| if c == best { 1.0 } else { libm::exp(f64::from(z(c)) - f64::from(top)) };
-                    let sum: f64 = (0..n_classes).map(term).sum();
-                    libm::log(sum) - (f64::from(z(label as usize)) - f64::from(top))
-                }
-                Loss::MeanSquaredError => {
-                    let error = |c| f64::from(z(c)) - f64::from(u8::from(c == label as usize));
-                    (0..n_classes).map(|c| error(c) * error(c)).sum::<f64>() / n_classes as f64
-                }
-            };
+            let term = |c| if c == best { 1.0 } else { libm::exp(f64::from(z(c)) - f64::from(top)) };
+            let sum: f64 = (0..n_classes).map(term).sum();
+            self.loss += libm::log(sum) - (f64::from(z(label as usize)) - f64::from(top));
             self.correct += u64::from(best == label as usize);
         }
+    }
+}
+
+/// The class whose value is nearest, the lower one of two.
+fn nearest(values: &[f64], output: f64) -> usize {
+    let above = values.partition_point(|value| *value < output);
+    match (above.checked_sub(1), values.get(above)) {
+        (Some(below), Some(value)) if output - values[below] > value - output => above,
+        (Some(below), _) => below,
+        (None, _) => 0,
     }
 }
 
@@ -135,15 +143,26 @@ mod tests {
     fn loss_of_a_certain_mistake_is_the_logit_difference() {
         let mut score = Score::default();
         let logits = [Block([300.0; 16]), Block([0.0; 16])];
-        score.add(Loss::CategoricalCrossentropy, &logits, 1, &[1, 0]);
+        score.add(Loss::CategoricalCrossentropy, &logits, 1, &[1, 0], &[0.0, 1.0]);
         assert_eq!(score.correct, 1);
         assert!((score.loss - 300.0).abs() < 1e-9);
     }
 
     #[test]
+    fn regression_is_scored_by_distance_and_nearest_value() {
+        let values = [-1.0, 0.5, 2.0];
+        let near: Vec<usize> = [-5.0, -1.0, -0.3, 0.0, 0.5, 1.2, 1.3, 9.0].iter().map(|o| nearest(&values, *o)).collect();
+        assert_eq!(near, [0, 0, 0, 1, 1, 1, 2, 2]);
+        let (mut score, mut outputs) = (Score::default(), Block([0.0; 16]));
+        (outputs.0[0], outputs.0[1]) = (-2.0, 1.5);
+        score.add(Loss::MeanSquaredError, &[outputs], 1, &[0, 1], &values);
+        assert_eq!(score, Score { loss: 2.0, correct: 1 });
+    }
+
+    #[test]
     fn ties_go_to_the_first_class() {
         let mut score = Score::default();
-        score.add(Loss::CategoricalCrossentropy, &[Block([1.0; 16]), Block([1.0; 16])], 1, &[0, 1]);
+        score.add(Loss::CategoricalCrossentropy, &[Block([1.0; 16]), Block([1.0; 16])], 1, &[0, 1], &[0.0, 1.0]);
         assert_eq!(score.correct, 1);
         assert!((score.loss - 2.0 * std::f64::consts::LN_2).abs() < 1e-12);
     }

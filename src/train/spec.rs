@@ -213,7 +213,7 @@ impl Initializer {
 pub enum Loss {
     /// Softmax readout, −ln p(label).
     CategoricalCrossentropy,
-    /// Linear readout, the mean over classes of (output − target)², the target 1 at the label and 0 elsewhere.
+    /// Regression: one linear output, (output − label)² with the label as the data has it.
     MeanSquaredError,
 }
 

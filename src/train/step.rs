@@ -17,6 +17,8 @@ pub struct Batch<'a> {
     pub examples: &'a Examples,
     /// Which of them; one may come twice.
     pub members: &'a [u32],
+    /// The label as the data has it of each class.
+    pub class_values: &'a [f64],
     /// The step.
     pub place: Place,
 }
@@ -30,7 +32,7 @@ pub struct Workspace {
     traces: Vec<Trace>,
     /// Deltas of the layer at hand and of the one before.
     deltas: [Vec<Block>; 2],
-    /// One-hot labels, [class][block].
+    /// One-hot labels, [class][block], or labels as the data has them.
     targets: Vec<Block>,
     /// 1/batch on examples, 0 on padding.
     weight: Vec<Block>,
@@ -61,7 +63,7 @@ impl Workspace {
     /// with dropout, normalised by the batch.
     pub fn gradient(&mut self, exec: Exec, network: &Network, parameters: &[f32], batch: &Batch<'_>, gradient: &mut [f32]) {
         let nb = blocks(batch.members.len());
-        self.gather(exec.isa, batch, nb);
+        self.gather(exec.isa, network.loss, batch, nb);
         self.forward(exec, network, parameters, batch.place, nb);
         self.backward(exec, network, parameters, nb, gradient);
     }
@@ -74,13 +76,17 @@ impl Workspace {
     }
 
     /// Copies the batch into columns; lanes beyond it become 0.
-    fn gather(&mut self, isa: Isa, batch: &Batch<'_>, nb: usize) {
+    fn gather(&mut self, isa: Isa, loss: Loss, batch: &Batch<'_>, nb: usize) {
         let (examples, members) = (batch.examples, batch.members);
         isa.dispatch(Gather { examples, members, nb, to: &mut self.values[0] });
         self.targets.fill(Block::default());
         let targets = flat_mut(&mut self.targets);
         for (e, &member) in members.iter().enumerate() {
-            targets[examples.labels[member as usize] as usize * nb * LANES + e] = 1.0;
+            let class = examples.labels[member as usize] as usize;
+            match loss {
+                Loss::CategoricalCrossentropy => targets[class * nb * LANES + e] = 1.0,
+                Loss::MeanSquaredError => targets[e] = batch.class_values[class] as f32,
+            }
         }
         let weight = flat_mut(&mut self.weight);
         weight.fill(0.0);
@@ -134,11 +140,13 @@ impl Workspace {
 }
 
 /// Rows of examples to columns of a batch, sixteen examples at a time.
-struct Gather<'a> {
-    examples: &'a Examples,
-    members: &'a [u32],
-    nb: usize,
-    to: &'a mut [Block],
+pub(super) struct Gather<'a> {
+    pub(super) examples: &'a Examples,
+    pub(super) members: &'a [u32],
+    /// Blocks of the batch.
+    pub(super) nb: usize,
+    /// [input][block].
+    pub(super) to: &'a mut [Block],
 }
 
 impl Kernel for Gather<'_> {

@@ -206,7 +206,7 @@ impl<'a> Trainer<'a> {
         let examples = self.data.examples(split);
         let place = Place { seed: self.seed, pass: self.passes, batch: number };
         let (parameters, gradient) = (flat(&self.parameters), flat_mut(&mut self.gradient));
-        let batch = Batch { examples, members, place };
+        let batch = Batch { examples, members, class_values: &self.data.class_values, place };
         self.workspace.gradient(self.exec, &self.network, parameters, &batch, gradient);
         self.penalty.add(self.exec.isa, &self.parameters, &mut self.gradient);
     }
@@ -227,7 +227,8 @@ impl<'a> Trainer<'a> {
     /// [`Diverged`] if the loss is not finite.
     pub fn metrics(&mut self, split: Split) -> Result<Metrics, Diverged> {
         let (examples, n) = (self.data.examples(split), self.network.n_parameters());
-        let score = self.network.score(self.exec, &flat(&self.parameters)[..n], examples, &mut self.inference);
+        let (parameters, values) = (&flat(&self.parameters)[..n], &self.data.class_values);
+        let score = self.network.score(self.exec, parameters, examples, values, &mut self.inference);
         let total = examples.n as f64;
         let penalty = self.penalty.loss(&self.network, self.parameters());
         let metrics = Metrics { loss: score.loss / total + penalty, accuracy: score.correct as f64 / total };

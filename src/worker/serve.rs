@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::control::{Control, Pace, Step};
+use super::control::{Brake, Control, Pace, Step};
 use super::data::Library;
 use super::execute::{Executor, TaskError};
 use super::fenced::Fenced;
@@ -62,11 +62,14 @@ pub fn serve(
     };
     let orders = Arc::new(Orders::default());
     let (waiting, told) = (Arc::clone(&orders), Arc::clone(&reporter));
+    let brake = Brake::default();
+    let eased = brake.clone();
     thread::spawn(move || {
         while let Ok(Some(request)) = wire::receive(&mut input) {
             match request {
                 Request::Do(orders) => waiting.add(orders),
                 Request::GiveBack(most) => told.send(vec![Report::GivenBack { tickets: waiting.give_back(most as usize) }]),
+                Request::Ease => eased.ease(),
             }
         }
         // The coordinator is gone or has no more work. What is committed is safe and the rest will be done again, so a task under
@@ -78,7 +81,7 @@ pub fn serve(
         let order = orders.next();
         reporter.begin(order.ticket);
         fenced.under(order.fence);
-        if let Err(error) = one(&mut executor, &fenced, identity, &order, (&reporter, &panics)) {
+        if let Err(error) = one(&mut executor, &fenced, identity, &order, (&reporter, &panics, &brake)) {
             // What is behind other tasks is committed first; if the writer has failed, that has been told with all tasks.
             let _ = writer.flush();
             reporter.send(vec![Report::Lost { tickets: vec![order.ticket], error }]);
@@ -93,11 +96,11 @@ fn one(
     writer: &Fenced<'_>,
     identity: &Identity<'_>,
     order: &Order,
-    (reporter, panics): (&Reporter, &Panics),
+    (reporter, panics, brake): (&Reporter, &Panics, &Brake),
 ) -> Result<(), String> {
     let started = provenance::now();
     let mut watch =
-        Watch { reporter, ticket: order.ticket, pace: Pace::new(identity.checkpoint_every), reported: Instant::now() };
+        Watch { reporter, ticket: order.ticket, pace: Pace::new(identity.checkpoint_every), brake, reported: Instant::now() };
     let result = catch_unwind(AssertUnwindSafe(|| executor.execute(&order.task, &mut watch)));
     let (status, error) = match result {
         Ok(Ok(())) => (AttemptStatus::Ok, None),
@@ -122,12 +125,14 @@ struct Watch<'a> {
     reporter: &'a Reporter,
     ticket: u64,
     pace: Pace,
+    /// What the coordinator asks.
+    brake: &'a Brake,
     reported: Instant,
 }
 
 impl Control for Watch<'_> {
     fn at_pass(&mut self) -> Step {
-        if self.pace.is_due() { Step::Checkpoint } else { Step::GoOn }
+        self.brake.step().unwrap_or(if self.pace.is_due() { Step::Checkpoint } else { Step::GoOn })
     }
 
     fn saved(&mut self, took: Duration) {

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use infoplane::estimate::params::Value as Parameter;
+use infoplane::estimate::svcca::Svcca;
 use infoplane::estimate::{EstimatorSpec, Pair, PairEstimator, Scratch, Side, Unit};
 use infoplane::math::exec::Exec;
 use ndarray::{Array1, Array2, Axis};
@@ -53,6 +54,13 @@ fn samples_of_two_sides() {
                 compared += 1;
             }
         }
+        for (setting, expected) in entry["bspline_bits"].as_object().into_iter().flatten() {
+            let (bins, order) = setting.strip_prefix("bins").and_then(|s| s.split_once("_order")).expect("bins and order");
+            let [bins, order] = [bins, order].map(|number| Parameter::Integer(number.parse().expect("a number")));
+            let bits = value(spec("bspline", &[("bins", bins), ("order", order)]), &x, &y) * std::f64::consts::LOG2_E;
+            hold(&format!("{pair} bspline {setting}"), bits, expected, 1e-9);
+            compared += 1;
+        }
         if let Some(expected) = entry.get("dcor") {
             hold(&format!("{pair} dcor"), value(spec("dcor", &[]), &x, &y), expected, 1e-9);
             compared += 1;
@@ -62,7 +70,36 @@ fn samples_of_two_sides() {
             compared += 1;
         }
     }
-    assert!(compared >= 4 * 6 + 6 + 4, "only {compared} references were found");
+    assert!(compared >= 4 * 6 + 6 + 4 + 8, "only {compared} references were found");
+}
+
+/// Canonical correlations of the 99 % subspaces of two layers.
+#[test]
+fn layers_by_svcca() {
+    let Some(folder) = super::oracles() else { return };
+    let open = |name: &str| File::open(folder.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let expected: BTreeMap<String, Value> = serde_json::from_reader(open("expected.json")).expect("expected.json");
+    let mut compared = 0;
+    for activation in ["tanh", "relu"] {
+        let mut layers = NpzReader::new(open(&format!("layers_{activation}.npz"))).expect("layers");
+        for (key, values) in expected.iter().filter(|(key, _)| key.starts_with(activation) && key.contains("svcca")) {
+            let (epoch, pair) = key[activation.len() + 1..].split_once("/svcca_").expect("epoch and layers");
+            let [x, y] = [0, 1].map(|which| {
+                let layer = pair.split('_').nth(which).expect("two layers");
+                let name = format!("{epoch}_{layer}");
+                let values: Array2<f32> = layers.by_name(&name).unwrap_or_else(|e| panic!("{name}: {e}"));
+                values.mapv(f64::from)
+            });
+            let got = Svcca::default().correlations(x.view(), y.view(), Exec::serial());
+            let values = values.as_array().expect("a list");
+            assert_eq!(got.len(), values.len(), "{key}: {got:?}");
+            for (got, expected) in got.iter().zip(values) {
+                hold(key, *got, expected, 1e-9);
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared >= 16, "only {compared} references were found");
 }
 
 /// Columns of numbers after comment lines.

@@ -221,7 +221,7 @@ def check_board(browser, address, pictures):
     text = browser.js("document.body.innerText")
     assert "activation_fn" in text and HOSTILE in text and "Attempts" in text, text
     browser.picture(pictures / "board-run.png")
-    browser.open(f"{address}report/pages")
+    browser.open(f"{address}report/pages/report.html")
     assert browser.js("document.querySelectorAll('#plane circle').length") == 12
     browser.check(address)
 

@@ -34,15 +34,15 @@ pub fn draw(wanted: &Wanted, loaded: &Loaded, index: &Index, look: Look) -> Resu
             );
             return Err(Failure::new(Exit::Invalid, text));
         }
-        let (kind, what) = match look.together {
-            Together::Layers => ("activations", "share of the layer's activations"),
-            Together::Neurons => ("single-neuron", "share of the neuron's activations"),
+        let kind = match look.together {
+            Together::Layers => "activations",
+            Together::Neurons => "single-neuron",
         };
         let mut groups = groups;
         let most = heat_groups_per_sheet(groups.iter().map(|group| group.maps.len()).max().unwrap_or(1));
         let title = cut(format!("{}, {}, run {}", wanted.cohort, examples(split), look.run), &mut groups, most, "experiments");
         let labels = ("epoch".to_owned(), "activation".to_owned());
-        let svg = heat(&HeatFigure { title, labels, bar: what.to_owned(), root: true, groups });
+        let svg = heat(&HeatFigure { title, labels, bar: "share of activations".to_owned(), root: true, groups });
         figures.push(Figure::sheet(format!("{kind}_{}", split.name()), svg));
     }
     Ok(figures)

@@ -33,13 +33,15 @@ pub fn draw(wanted: &Wanted) -> Result<Vec<Figure>, Failure> {
         if !(wanted.takes(&label) && wanted.takes_split(row.split) && wanted.takes_estimator(&estimator, &params)) {
             continue;
         }
+        // An estimator that gives one of the two alone has no place in the plane.
+        let Some(point) = row.i_xt.mean.zip(row.i_ty.mean) else { continue };
         let next = places.len();
         let place = *places.entry((row.split, label.clone(), estimator.clone(), params.clone())).or_insert((row.split, next));
         let panel = panels.entry(place).or_insert_with(|| {
             let estimator = format!("{estimator} {}", parameters(&params));
             Gathered { label, estimator, ..Gathered::default() }
         });
-        put(&mut panel.mean, row.epoch, row.layer, row.i_xt.mean.zip(row.i_ty.mean));
+        put(&mut panel.mean, row.epoch, row.layer, Some(point));
     }
     for row in read_measures(&wanted.dir.join("measures.parquet"))? {
         let row = row?;

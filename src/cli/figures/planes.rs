@@ -95,6 +95,8 @@ fn averaged(wanted: &Wanted, options: &PlaneOptions) -> Result<BTreeMap<Split, S
         if !(wanted.takes(label) && wanted.takes_split(row.split) && wanted.takes_estimator(estimator, params)) {
             continue;
         }
+        // An estimator that gives one of the two alone has no place in the plane.
+        let Some((i_xt, i_ty)) = value(&row.i_xt).zip(value(&row.i_ty)) else { continue };
         let panel = sheets.entry(row.split).or_default().panel(format!("{label}\n{estimator}\n{params}"), || {
             let mut notes = vec![format!("{estimator} {}", parameters(params))];
             notes.extend(accuracies.get(label).map(|a| format!("test accuracy {a:.3}")));
@@ -105,9 +107,7 @@ fn averaged(wanted: &Wanted, options: &PlaneOptions) -> Result<BTreeMap<Split, S
             (label.clone(), notes.join(NOTE_SEPARATOR))
         });
         let spread = if options.ci { row.i_xt.ci95.zip(row.i_ty.ci95) } else { None };
-        if let Some((i_xt, i_ty)) = value(&row.i_xt).zip(value(&row.i_ty)) {
-            push(panel, row.layer, PlanePoint { epoch: row.epoch, i_xt, i_ty, spread });
-        }
+        push(panel, row.layer, PlanePoint { epoch: row.epoch, i_xt, i_ty, spread });
     }
     Ok(sheets)
 }
@@ -121,13 +121,12 @@ fn of_runs(wanted: &Wanted) -> Result<BTreeMap<Split, Sheet>, Failure> {
         if !(wanted.takes(label) && wanted.takes_split(row.split) && wanted.takes_estimator(estimator, params)) {
             continue;
         }
+        let Some((i_xt, i_ty)) = row.i_xt.zip(row.i_ty) else { continue };
         let sheet = sheets.entry(row.split).or_default();
         let panel = sheet.panel(format!("{label}\n{estimator}\n{params}\n{}", row.run), || {
             (format!("{label}, run {}", row.run), format!("{estimator} {}", parameters(params)))
         });
-        if let Some((i_xt, i_ty)) = row.i_xt.zip(row.i_ty) {
-            push(panel, row.layer, PlanePoint { epoch: row.epoch, i_xt, i_ty, spread: None });
-        }
+        push(panel, row.layer, PlanePoint { epoch: row.epoch, i_xt, i_ty, spread: None });
     }
     Ok(sheets)
 }

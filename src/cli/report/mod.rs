@@ -39,6 +39,11 @@ pub fn report(arguments: &ReportArguments, quiet: bool) -> Result<Exit, Failure>
     let index = store.index()?;
     let mut written = Vec::new();
     for one in &loaded {
+        let name = &one.cohort.name;
+        if !has_tables(one, &store) {
+            let text = format!("`{name}` has no tables yet; `infoplane aggregate {name}` makes them of what is committed");
+            return Err(Failure::new(Exit::Invalid, text));
+        }
         written.push(write(one, &index, &store)?);
     }
     if loaded.len() > 1 {
@@ -50,8 +55,24 @@ pub fn report(arguments: &ReportArguments, quiet: bool) -> Result<Exit, Failure>
     Ok(Exit::Done)
 }
 
+/// Writes the report of every cohort that has tables (one that was handed to a scheduler has none yet), and the overview; gives its file.
+pub fn write_all(cohorts: &[Loaded], out: &Path) -> Result<PathBuf, Failure> {
+    let store = Store::open(out)?;
+    let index = store.index()?;
+    for loaded in cohorts.iter().filter(|loaded| has_tables(loaded, &store)) {
+        write(loaded, &index, &store)?;
+    }
+    overview(cohorts, &index, &store)
+}
+
+/// Whether a cohort's tables are there.
+fn has_tables(loaded: &Loaded, store: &Store) -> bool {
+    let dir = store.cohort_dir(&loaded.cohort.name);
+    ["aggregate", "measures", "metrics"].iter().all(|table| dir.join(format!("{table}.parquet")).is_file())
+}
+
 /// Writes the report of a cohort whose tables are there; gives the file.
-pub fn write(loaded: &Loaded, index: &Index, store: &Store) -> Result<PathBuf, Failure> {
+fn write(loaded: &Loaded, index: &Index, store: &Store) -> Result<PathBuf, Failure> {
     let dir = store.cohort_dir(&loaded.cohort.name);
     let report = gather(loaded, index, &running::live(store.root()), &dir)?;
     let page = cohort_page(&report).map_err(|e| Failure::from_error(Exit::Internal, &e))?;
@@ -61,7 +82,7 @@ pub fn write(loaded: &Loaded, index: &Index, store: &Store) -> Result<PathBuf, F
 }
 
 /// Writes the overview of these cohorts, `index.html`; gives the file.
-pub fn overview(cohorts: &[Loaded], index: &Index, store: &Store) -> Result<PathBuf, Failure> {
+fn overview(cohorts: &[Loaded], index: &Index, store: &Store) -> Result<PathBuf, Failure> {
     let card = |loaded: &Loaded| -> Result<Card, Failure> {
         let name = &loaded.cohort.name;
         let dir = store.cohort_dir(name);

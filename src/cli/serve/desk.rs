@@ -30,6 +30,8 @@ use crate::store::{Index, Store};
 
 /// Runs that a search shows.
 const MOST_FOUND: usize = 500;
+/// Name of a report below `/report/COHORT`, as if it were a file there.
+const REPORT: &str = "report.html";
 /// Kinds of files that are served, with their types.
 const KINDS: [(&str, &str); 6] = [
     ("png", "image/png"),
@@ -92,7 +94,11 @@ impl Desk {
         // Files need nothing of the store but their names.
         match path[..] {
             ["files", cohort, file] => return Ok(self.file(cohort, &["parquet", "csv", "toml"], file, "")),
-            ["files", cohort, "figures", file] => return Ok(self.file(cohort, &["png", "svg", "mp4"], file, "figures")),
+            // A report's links lead to the files beside it.
+            ["report", cohort, file] if file != REPORT => return Ok(self.file(cohort, &["parquet", "csv"], file, "")),
+            ["report" | "files", cohort, "figures", file] => {
+                return Ok(self.file(cohort, &["png", "svg", "mp4"], file, "figures"));
+            }
             _ => {}
         }
         // A request that panicked left nothing half done: what is known is read anew by each.
@@ -114,15 +120,17 @@ impl Desk {
                 Some((_, loaded)) => self.cohort(loaded, index, &live),
                 None => Ok(missing()),
             },
-            ["report", name] => match known.cohorts.get(name) {
+            ["report", name, REPORT] => match known.cohorts.get(name) {
                 Some((_, loaded)) => {
-                    let told = report::gather(loaded, index, &live, &self.store.cohort_dir(name))?;
+                    let dir = self.store.cohort_dir(name);
+                    if !dir.join("aggregate.parquet").is_file() {
+                        return Ok(Answer::page((404, "Not Found"), problem_page(name, "There are no tables yet.")));
+                    }
+                    let told = report::gather(loaded, index, &live, &dir)?;
                     Ok(page(cohort_page(&told).map_err(|e| Failure::from_error(Exit::Internal, &e))?))
                 }
                 None => Ok(missing()),
             },
-            // Links of a report lead to files beside it.
-            ["report", "figures", _] => Ok(missing()),
             ["run"] => run(&known.studies(), index, &live, request.value("id").unwrap_or_default()),
             ["search"] => search(&known.studies(), index, &live, request.value("q").unwrap_or_default()),
             _ => Ok(missing()),

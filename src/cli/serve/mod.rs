@@ -6,7 +6,8 @@ mod desk;
 mod http;
 mod token;
 
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Read};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -26,6 +27,9 @@ use token::Door;
 
 /// Connections served at the same time; more are turned away.
 const MOST_AT_ONCE: usize = 32;
+/// How long, and how much, is listened to after an answer.
+const LINGER: Duration = Duration::from_secs(1);
+const MOST_IGNORED: u64 = 256 << 10;
 /// Time between two looks for a connection, or Ctrl-C.
 const EVERY: Duration = Duration::from_millis(20);
 
@@ -92,7 +96,10 @@ fn attend(mut stream: TcpStream, desk: &Desk, door: &Door) {
         Err(status) => (false, Answer::page(status, problem_page(status.1, "The request was not understood."))),
     };
     let _ = answer.write(head_only, &mut stream);
-    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let _ = stream.shutdown(Shutdown::Write);
+    // What is still on its way is taken, up to a bound: closed before, the connection would be reset and the answer lost.
+    let _ = stream.set_read_timeout(Some(LINGER));
+    let _ = io::copy(&mut stream.take(MOST_IGNORED), &mut io::sink());
 }
 
 fn answer(request: &Request, desk: &Desk, door: &Door) -> Answer {

@@ -131,9 +131,10 @@ impl Kernel for Work<'_> {
 fn rows(points: &Points, own: usize, part: usize, total: &mut Strip) {
     let first = own * WIDTH + part * ROWS;
     let rows = points.examples.saturating_sub(first).min(ROWS);
-    let mut sums = [[[0.0; WIDTH]; ROWS]; 2];
+    let (mut product, mut sums) = (total.product, [[[0.0; WIDTH]; ROWS]; 2]);
     for block in own..points.blocks() {
-        let mut distances = [0, 1].map(|side| distances(points, side, own, part, block));
+        // No closures around the arithmetic: they would be compiled without the instructions.
+        let mut distances = [distances(points, 0, own, part, block), distances(points, 1, own, part, block)];
         // In the own block only what lies behind the row; behind the last example nothing.
         if block == own || block + 1 == points.blocks() || rows < ROWS {
             let weights = points.weights(block);
@@ -144,17 +145,23 @@ fn rows(points: &Points, own: usize, part: usize, total: &mut Strip) {
                 distances[1][row][lane] *= weight;
             }
         }
-        for row in 0..ROWS {
+        for (x, y) in distances[0].iter().zip(&distances[1]) {
             for lane in 0..WIDTH {
-                let (a, b) = (distances[0][row][lane], distances[1][row][lane]);
-                total.product[lane] = a.mul_add(b, total.product[lane]);
-                sums[0][row][lane] += a;
-                sums[1][row][lane] += b;
-                total.sums[0][block][lane] += a;
-                total.sums[1][block][lane] += b;
+                product[lane] = x[lane].mul_add(y[lane], product[lane]);
             }
         }
+        for side in 0..2 {
+            let mut column = total.sums[side][block];
+            for row in 0..ROWS {
+                for lane in 0..WIDTH {
+                    sums[side][row][lane] += distances[side][row][lane];
+                    column[lane] += distances[side][row][lane];
+                }
+            }
+            total.sums[side][block] = column;
+        }
     }
+    total.product = product;
     for (total, sums) in total.sums.iter_mut().zip(&sums) {
         for (total, sum) in total[own][part * ROWS..].iter_mut().zip(sums) {
             *total += sum.iter().sum::<f64>();
@@ -178,5 +185,10 @@ fn distances(points: &Points, side: usize, own: usize, part: usize, block: usize
             }
         }
     }
-    squares.map(|row| row.map(f64::sqrt))
+    for row in &mut squares {
+        for square in row {
+            *square = square.sqrt();
+        }
+    }
+    squares
 }

@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::points::Points;
-use super::{Around, Nearest, Radii, Search};
+use super::{Around, Near, Nearest, Radii, Search};
 use crate::math::exec::Exec;
 use crate::math::simd::{Block, Kernel, LANES, Simd};
 
@@ -22,12 +22,13 @@ pub(super) struct Rows(Space);
 /// Scratch space of one thread.
 #[derive(Debug, Default)]
 struct Space {
-    /// Distances of row r in x at 2·r, in y at 2·r + 1, block by block.
-    distances: [Vec<Block>; 2 * ROWS],
+    /// Of each block of columns, the distances of row r in x at r, in y at ROWS + r.
+    distances: Vec<[Block; 2 * ROWS]>,
     nearest: [Nearest; ROWS],
     /// Values of the rows, unit by unit.
     rows: Vec<[f32; ROWS]>,
-    near: Vec<(f64, f64, f64)>,
+    /// Of each row, those near it.
+    near: [Vec<Near>; ROWS],
 }
 
 impl Rows {
@@ -66,21 +67,23 @@ impl Kernel for Group<'_> {
         let Self { search, points, space, first, around } = self;
         space.load(search, points, first);
         if S::WIDE {
-            space.sweep::<S, 2>(s, search, points, first);
+            space.sweep::<S, 2>(s, points, first);
         } else {
             // Where registers are few, one block of columns at a time; no distance changes.
-            space.sweep::<S, 1>(s, search, points, first);
+            space.sweep::<S, 1>(s, points, first);
         }
+        let mut radii = [Radii::default(); ROWS];
+        let mut bounds = [[(0.0, 0.0); ROWS]; 2];
+        for row in 0..around.len() {
+            radii[row] = space.radii(search, points, first, row);
+            bounds[0][row] = points.bounds(first + row, radii[row].x);
+            bounds[1][row] = points.bounds(first + row, radii[row].y);
+        }
+        let counts = [count::<S, 0>(s, &space.distances, &bounds[0]), count::<S, 1>(s, &space.distances, &bounds[1])];
         for (row, around) in around.iter_mut().enumerate() {
-            let radii = space.radii(search, points, first, row);
-            let sides = [radii.x, radii.y].map(|radius| points.bounds(first + row, radius));
-            let [x, y] = count(s, [&space.distances[2 * row], &space.distances[2 * row + 1]], sides);
-            *around = Around {
-                x: space.decide(search, points, first, (row, 0), radii.x, x),
-                y: space.decide(search, points, first, (row, 1), radii.y, y),
-                neighbours: radii.neighbours,
-                tied: radii.tied,
-            };
+            let Radii { x, y, neighbours, tied } = radii[row];
+            let decide = |side: usize, radius| space.decide(search, points, first, (row, side), radius, counts[side][row]);
+            *around = Around { x: decide(0, x), y: decide(1, y), neighbours, tied };
         }
     }
 }
@@ -97,30 +100,30 @@ impl Space {
             }));
         }
         self.nearest.iter_mut().for_each(|nearest| nearest.clear(search.k + 1));
-        self.distances.iter_mut().for_each(|d| d.resize(points.blocks(), Block::default()));
+        self.distances.resize(points.blocks(), [Block::default(); 2 * ROWS]);
     }
 
     /// Computes and keeps the distances of the rows to all columns, `C` blocks at a time, and gathers each row's nearest.
     #[inline(always)]
-    fn sweep<S: Simd, const C: usize>(&mut self, s: S, search: &Search<'_>, points: &Points, first: usize) {
+    fn sweep<S: Simd, const C: usize>(&mut self, s: S, points: &Points, first: usize) {
         let units = points.units[0] + points.units[1];
         let (rows_x, rows_y) = self.rows.split_at(points.units[0]);
         let mut bounds = [f32::INFINITY; ROWS];
-        for block in (0..points.blocks()).step_by(C) {
-            let columns: [&[Block]; C] = std::array::from_fn(|c| &points.values[(block + c) * units..(block + c + 1) * units]);
-            let x = farthest(s, rows_x, columns.map(|column| &column[..rows_x.len()]));
-            let y = farthest(s, rows_y, columns.map(|column| &column[rows_x.len()..]));
+        let columns = points.values.chunks_exact(C * units);
+        for ((block, distances), columns) in self.distances.as_chunks_mut::<C>().0.iter_mut().enumerate().zip(columns) {
+            let x = farthest::<S, C>(s, rows_x, columns, units);
+            let y = farthest::<S, C>(s, rows_y, &columns[rows_x.len()..], units);
             for row in 0..ROWS {
                 for c in 0..C {
-                    s.store(&mut self.distances[2 * row][block + c], x[row][c]);
-                    s.store(&mut self.distances[2 * row + 1][block + c], y[row][c]);
+                    s.store(&mut distances[c][row], x[row][c]);
+                    s.store(&mut distances[c][ROWS + row], y[row][c]);
                     let joint = s.max(x[row][c], y[row][c]);
                     let near = s.less(joint, s.splat(bounds[row]));
                     if near != 0 {
                         let mut values = Block::default();
                         s.store(&mut values, joint);
-                        let widen = |distance| points.widen((first + row).min(points.examples - 1), distance);
-                        gather(&mut self.nearest[row], near, &values, block + c, search.k, &mut bounds[row], widen);
+                        let i = (first + row).min(points.examples - 1);
+                        bounds[row] = gather(&mut self.nearest[row], near, &values, block * C + c, points, i);
                     }
                 }
             }
@@ -131,10 +134,10 @@ impl Space {
     fn radii(&mut self, search: &Search<'_>, points: &Points, first: usize, row: usize) -> Radii {
         let i = first + row;
         let nearest = &mut self.nearest[row];
+        nearest.settle(|distance| points.widen(i, distance));
         // The row itself is among them, at distance 0.
-        nearest.shrink(search.k + 1, |distance| points.widen(i, distance));
         let others = nearest.items.iter().map(|(_, j)| *j).filter(|j| *j as usize != i);
-        search.radii(i, others, &mut self.near)
+        search.radii(i, others, &mut self.near[row])
     }
 
     /// The number of others within the radius, from the numbers that are surely and that are possibly within, the row included.
@@ -152,43 +155,42 @@ impl Space {
         if surely == possibly {
             return surely - itself;
         }
-        let table = if side == 0 { search.x } else { search.y };
         let (low, high) = points.bounds(i, radius);
-        let distances = crate::math::simd::flat(&self.distances[2 * row + side]);
-        let close = (0..points.examples).filter(|&j| low <= distances[j] && distances[j] < high);
+        let is_close = |j: usize| {
+            let distance = self.distances[j / LANES][side * ROWS + row].0[j % LANES];
+            low <= distance && distance < high
+        };
+        // The radius is the distance of a neighbour, which is therefore close to it, and most often it alone.
+        let close = self.near[row].iter().filter(|near| is_close(near.index as usize));
+        if close.clone().count() as u32 == possibly - surely {
+            return surely + close.filter(|near| near.sides[side] < radius).count() as u32 - itself;
+        }
+        let table = if side == 0 { search.x } else { search.y };
+        let close = (0..points.examples).filter(|&j| is_close(j));
         surely + close.filter(|&j| table.distance(i, j) < radius).count() as u32 - itself
     }
 }
 
-/// Takes the lanes of `near` into a row's nearest and lowers its bound when it is time. Rare, so not part of the loop's code.
+/// Takes the lanes of `near` into a row's nearest and gives its new bound. Rare, so not part of the loop's code.
 #[inline(never)]
-fn gather(
-    nearest: &mut Nearest,
-    mut near: u16,
-    distances: &Block,
-    block: usize,
-    k: usize,
-    bound: &mut f32,
-    widen: impl Fn(f64) -> f64,
-) {
+fn gather(nearest: &mut Nearest, mut near: u16, distances: &Block, block: usize, points: &Points, i: usize) -> f32 {
     while near != 0 {
         let lane = near.trailing_zeros() as usize;
         near &= near - 1;
-        let full = nearest.take(f64::from(distances.0[lane]), (block * LANES + lane) as u32);
-        if full {
-            *bound = (nearest.shrink(k + 1, &widen) as f32).next_up();
-        }
+        nearest.take(f64::from(distances.0[lane]), (block * LANES + lane) as u32);
     }
+    (points.widen(i, nearest.radius()) as f32).next_up()
 }
 
-/// Max-norm distances of the rows to `C` blocks of columns.
+/// Max-norm distances of the rows to `C` blocks of columns, in some units of theirs.
 #[inline(always)]
-fn farthest<S: Simd, const C: usize>(s: S, rows: &[[f32; ROWS]], columns: [&[Block]; C]) -> [[S::V; C]; ROWS] {
+fn farthest<S: Simd, const C: usize>(s: S, rows: &[[f32; ROWS]], columns: &[Block], units: usize) -> [[S::V; C]; ROWS] {
+    // No closures around the arithmetic: they would be compiled without the instructions.
     let mut far = [[s.zero(); C]; ROWS];
     for (unit, rows) in rows.iter().enumerate() {
         let mut values = [s.zero(); C];
         for c in 0..C {
-            values[c] = s.load(&columns[c][unit]);
+            values[c] = s.load(&columns[c * units + unit]);
         }
         for r in 0..ROWS {
             let row = s.splat(rows[r]);
@@ -200,19 +202,26 @@ fn farthest<S: Simd, const C: usize>(s: S, rows: &[[f32; ROWS]], columns: [&[Blo
     far
 }
 
-/// Columns below the lower and below the upper bound, for both sides. Counts are exact in f32 for up to 2^24 blocks.
+/// For each row the columns below its lower and below its upper bound, on one side. Exact in f32 for up to 2^24 blocks.
 #[inline(always)]
-fn count<S: Simd>(s: S, distances: [&[Block]; 2], bounds: [(f32, f32); 2]) -> [(u32, u32); 2] {
-    let one = s.splat(1.0);
-    let bounds = bounds.map(|(low, high)| (s.splat(low), s.splat(high)));
-    let mut counts = [(s.zero(), s.zero()); 2];
-    for (x, y) in distances[0].iter().zip(distances[1]) {
-        for (side, distance) in [s.load(x), s.load(y)].into_iter().enumerate() {
-            counts[side].0 = s.add(counts[side].0, s.select_gt(bounds[side].0, distance, one, s.zero()));
-            counts[side].1 = s.add(counts[side].1, s.select_gt(bounds[side].1, distance, one, s.zero()));
+fn count<S: Simd, const SIDE: usize>(s: S, distances: &[[Block; 2 * ROWS]], bounds: &[(f32, f32); ROWS]) -> [(u32, u32); ROWS] {
+    let (mut low, mut high) = ([s.zero(); ROWS], [s.zero(); ROWS]);
+    for row in 0..ROWS {
+        (low[row], high[row]) = (s.splat(bounds[row].0), s.splat(bounds[row].1));
+    }
+    let (mut surely, mut possibly) = ([s.zero(); ROWS], [s.zero(); ROWS]);
+    for block in distances {
+        for row in 0..ROWS {
+            let distance = s.load(&block[SIDE * ROWS + row]);
+            surely[row] = s.count_less(surely[row], distance, low[row]);
+            possibly[row] = s.count_less(possibly[row], distance, high[row]);
         }
     }
-    counts.map(|(surely, possibly)| (total(s, surely), total(s, possibly)))
+    let mut counts = [(0, 0); ROWS];
+    for row in 0..ROWS {
+        counts[row] = (total(s, surely[row]), total(s, possibly[row]));
+    }
+    counts
 }
 
 /// Sum of the lanes, each a whole number.

@@ -139,8 +139,17 @@ struct Search<'a> {
     rule: Rule,
 }
 
+/// Another example near one, with its exact distances.
+#[derive(Clone, Copy, Debug)]
+struct Near {
+    joint: f64,
+    /// In x and in y.
+    sides: [f64; 2],
+    index: u32,
+}
+
 /// Radii around one example: strictly within them others count.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Radii {
     x: f64,
     y: f64,
@@ -151,15 +160,15 @@ struct Radii {
 impl Search<'_> {
     /// The radii of example `i`, from candidates: others, each once, all examples at the distance of the k-th neighbour or closer
     /// among them.
-    fn radii(&self, i: usize, candidates: impl Iterator<Item = u32>, near: &mut Vec<(f64, f64, f64)>) -> Radii {
+    fn radii(&self, i: usize, candidates: impl Iterator<Item = u32>, near: &mut Vec<Near>) -> Radii {
         near.clear();
-        near.extend(candidates.map(|j| {
-            let (x, y) = (self.x.distance(i, j as usize), self.y.distance(i, j as usize));
-            (if x > y { x } else { y }, x, y)
+        near.extend(candidates.map(|index| {
+            let (x, y) = (self.x.distance(i, index as usize), self.y.distance(i, index as usize));
+            Near { joint: if x > y { x } else { y }, sides: [x, y], index }
         }));
-        let (_, &mut (radius, ..), _) = near.select_nth_unstable_by(self.k - 1, |a, b| a.0.total_cmp(&b.0));
+        let (_, &mut Near { joint: radius, .. }, _) = near.select_nth_unstable_by(self.k - 1, |a, b| a.joint.total_cmp(&b.joint));
         let (mut neighbours, mut tied, mut x, mut y) = (0, false, 0.0, 0.0);
-        for &(_, in_x, in_y) in near.iter().filter(|(joint, ..)| *joint <= radius) {
+        for &Near { sides: [in_x, in_y], .. } in near.iter().filter(|near| near.joint <= radius) {
             neighbours += 1;
             tied |= in_x == 0.0 || in_y == 0.0;
             x = if in_x > x { in_x } else { x };
@@ -181,35 +190,62 @@ impl Search<'_> {
 /// The nearest so far of candidates that come in any order: those that may still be among the `k` nearest, ties included.
 #[derive(Debug, Default)]
 struct Nearest {
+    k: usize,
     items: Vec<(f64, u32)>,
-    /// Length at which the items are gone through.
+    /// Where `k` is small, the `k` least distances in ascending order.
+    least: Vec<f64>,
+    /// Else the length at which the items are gone through, and the `k`-th distance when that was done last.
     full: usize,
+    last: f64,
 }
 
 impl Nearest {
+    /// Up to here the least distances are kept in order.
+    const SMALL: usize = 24;
+
     fn clear(&mut self, k: usize) {
+        *self = Self { items: std::mem::take(&mut self.items), least: std::mem::take(&mut self.least), ..Self::default() };
         self.items.clear();
-        self.full = 2 * k + 8;
+        self.least.clear();
+        (self.k, self.full, self.last) = (k, 2 * k + 8, f64::INFINITY);
     }
 
-    /// Takes a candidate; says whether it is time to `shrink`.
-    #[inline(always)]
-    fn take(&mut self, distance: f64, index: u32) -> bool {
+    /// Takes a candidate.
+    fn take(&mut self, distance: f64, index: u32) {
         self.items.push((distance, index));
-        self.items.len() >= self.full
+        if self.k > Self::SMALL {
+            if self.items.len() >= self.full {
+                self.settle(|distance| distance);
+            }
+        } else if distance < self.radius() {
+            if self.least.len() == self.k {
+                self.least.pop();
+            }
+            let place = self.least.partition_point(|least| *least <= distance);
+            self.least.insert(place, distance);
+        }
     }
 
-    /// Drops items further than `widen` of the `k`-th distance, and returns that bound; without `k` items infinity.
-    fn shrink(&mut self, k: usize, widen: impl Fn(f64) -> f64) -> f64 {
-        if self.items.len() < k {
-            return f64::INFINITY;
+    /// A distance that the `k`-th does not exceed: infinity while there are fewer, and exact where `k` is small.
+    fn radius(&self) -> f64 {
+        if self.k > Self::SMALL {
+            self.last
+        } else if self.least.len() < self.k {
+            f64::INFINITY
+        } else {
+            self.least[self.k - 1]
         }
-        let (_, &mut (distance, _), _) = self.items.select_nth_unstable_by(k - 1, |a, b| a.0.total_cmp(&b.0));
-        let bound = widen(distance);
+    }
+
+    /// Drops items that are further than `widen` of the `k`-th distance.
+    fn settle(&mut self, widen: impl Fn(f64) -> f64) {
+        if self.k > Self::SMALL && self.items.len() >= self.k {
+            self.last = self.items.select_nth_unstable_by(self.k - 1, |a, b| a.0.total_cmp(&b.0)).1.0;
+        }
+        let bound = widen(self.radius());
         self.items.retain(|(distance, _)| *distance <= bound);
         // Where many share one distance they stay; then there is no hurry to look again.
-        self.full = 2 * self.items.len().max(k) + 8;
-        bound
+        self.full = 2 * self.items.len().max(self.k) + 8;
     }
 }
 

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::line::Line;
 use super::points::Table;
-use super::{Around, Nearest, Search};
+use super::{Around, Near, Nearest, Search};
 use crate::math::exec::Exec;
 
 /// Points of a leaf at most.
@@ -37,7 +37,7 @@ struct Side {
 struct Space {
     query: Vec<f64>,
     nearest: Nearest,
-    near: Vec<(f64, f64, f64)>,
+    near: Vec<Near>,
 }
 
 impl Trees {
@@ -169,8 +169,9 @@ impl Tree {
             (node, start, end) = if place < middle { (2 * node, start, middle) } else { (2 * node + 1, middle, end) };
         }
         let own = node;
-        self.search_leaf(own, start..end, query, place, k, nearest, &mut bound);
-        self.search(1, 0..self.order.len(), 0, own, query, k, nearest, &mut bound);
+        self.search_leaf(own, start..end, query, place, nearest, &mut bound);
+        self.search(1, 0..self.order.len(), 0, own, query, nearest, &mut bound);
+        nearest.settle(|distance| distance);
     }
 
     #[expect(clippy::too_many_arguments, reason = "the state of a recursion")]
@@ -181,7 +182,6 @@ impl Tree {
         depth: u32,
         own: usize,
         query: &[f64],
-        k: usize,
         nearest: &mut Nearest,
         bound: &mut f64,
     ) {
@@ -189,7 +189,7 @@ impl Tree {
             return;
         }
         if depth == self.depth {
-            self.search_leaf(node, run, query, usize::MAX, k, nearest, bound);
+            self.search_leaf(node, run, query, usize::MAX, nearest, bound);
             return;
         }
         let middle = usize::midpoint(run.start, run.end);
@@ -204,30 +204,25 @@ impl Tree {
             [b, a]
         };
         for (child, run) in [first, second] {
-            self.search(child, run, depth + 1, own, query, k, nearest, bound);
+            self.search(child, run, depth + 1, own, query, nearest, bound);
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the state of a recursion")]
     fn search_leaf(
         &self,
         node: usize,
         run: std::ops::Range<usize>,
         query: &[f64],
         without: usize,
-        k: usize,
         nearest: &mut Nearest,
         bound: &mut f64,
     ) {
         let distances = self.distances(node, query);
-        let before = nearest.items.len();
         for (place, &distance) in run.zip(&distances) {
             if distance <= *bound && place != without {
                 nearest.take(distance, place as u32);
+                *bound = nearest.radius();
             }
-        }
-        if nearest.items.len() > before {
-            *bound = nearest.shrink(k, |distance| distance);
         }
     }
 

@@ -183,7 +183,7 @@ impl Scheduler for Programs {
     }
 
     fn troubled_queues(&mut self) -> Result<Vec<QueueTrouble>, SchedulerError> {
-        let xml = ask_well("qstat", &["-f", "-xml", "-u", ""])?;
+        let xml = ask_well("qstat", &["-f", "-xml"])?;
         let queues = qstat::parse_queues(&xml).map_err(|said| SchedulerError::Refused { program: "qstat", said })?;
         Ok(queues.into_iter().filter(|queue| queue.state.contains(['E', 'd', 'u', 'a', 'A', 's', 'S', 'D'])).collect())
     }

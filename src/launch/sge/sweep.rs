@@ -72,6 +72,8 @@ pub struct Sweep {
     pub workers: u32,
     /// Threads of each worker.
     pub threads: u32,
+    /// Seconds between two checkpoints of a training.
+    pub checkpoint_every: f64,
     /// Its array jobs.
     pub arrays: Vec<Array>,
     /// Its batches, in the order in which they should start.
@@ -308,6 +310,7 @@ mod tests {
             h_rt: Some(60),
             workers: 1,
             threads: 1,
+            checkpoint_every: 60.0,
             arrays: vec![Array { name: "a0".into(), pilots: 2, class: 0, memory: None }],
             batches: vec![],
         }

@@ -327,6 +327,10 @@ impl Simd for Avx512 {
         token_op!(_mm512_range_ps::<LARGER_MAGNITUDE>(a, b))
     }
     #[inline(always)]
+    fn count_less(self, count: __m512, a: __m512, b: __m512) -> __m512 {
+        token_op!(_mm512_mask_add_ps(count, _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), count, _mm512_set1_ps(1.0)))
+    }
+    #[inline(always)]
     fn less(self, a: __m512, b: __m512) -> u16 {
         token_op!(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b))
     }

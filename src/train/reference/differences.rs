@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::{Plain, cases, inputs, labels, masks};
+use super::{Plain, cases, inputs, kinds, labels, masks};
 use crate::math::exec::Exec;
 use crate::math::rng::{Purpose, Stream};
 use crate::math::simd::Isa;
@@ -11,16 +11,8 @@ use crate::train::data::Dataset;
 use crate::train::dropout::Place;
 use crate::train::inference::Activations;
 use crate::train::network::Network;
-use crate::train::spec::{Activation, DatasetName, Loss, Model, Regularization, Split, TrainingSpec};
+use crate::train::spec::{DatasetName, Regularization, Split, TrainingSpec};
 use crate::train::step::{Batch, Workspace};
-
-/// Every activation that can be trained, model and loss.
-fn kinds() -> Vec<(Activation, Model, Loss)> {
-    let activations = Activation::ALL.iter().copied().filter(|activation| *activation != Activation::Step);
-    let models = |activation| Model::ALL.iter().map(move |&model| (activation, model));
-    let losses = |(activation, model)| Loss::ALL.iter().map(move |&loss| (activation, model, loss));
-    activations.flat_map(models).flat_map(losses).collect()
-}
 
 #[test]
 fn the_plain_gradient_equals_central_differences() {
@@ -91,7 +83,7 @@ proptest! {
         stream.shuffle(&mut members);
         members.truncate(batch);
         let place = Place { seed, pass: 3, batch: 1 };
-        let step = Batch { examples, members: &members, place };
+        let step = Batch { examples, members: &members, class_values: &data.class_values, place };
         let exact: Vec<f64> = parameters.iter().map(|&p| f64::from(p)).collect();
         let masks = masks(&network, regularization.dropout, place, batch);
         let plain = Plain { network: &network, parameters: &exact, masks: &masks, training: true };

@@ -6,8 +6,17 @@ mod network;
 mod pytorch;
 mod step;
 
+use super::spec::{Activation, Loss, Model};
 pub use network::{Plain, activation, gradient, inputs, labels, loss, masks};
 pub use step::{OptimizerState, Training};
+
+/// Every activation that can be trained, model and loss.
+pub fn kinds() -> Vec<(Activation, Model, Loss)> {
+    let activations = Activation::ALL.iter().copied().filter(|activation| *activation != Activation::Step);
+    let models = |activation| Model::ALL.iter().map(move |&model| (activation, model));
+    let losses = |(activation, model)| Loss::ALL.iter().map(move |&loss| (activation, model, loss));
+    activations.flat_map(models).flat_map(losses).collect()
+}
 
 /// Cases of a property at most, `usual` unless the environment asks for more.
 pub fn cases(usual: u32) -> u32 {

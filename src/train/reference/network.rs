@@ -143,10 +143,7 @@ impl Plain<'_> {
         let outputs = &all.last().unwrap().a;
         let one = |(o, &label): (&Vec<f64>, &u32)| match self.network.loss {
             Loss::CategoricalCrossentropy => -libm::log(o[label as usize]),
-            Loss::MeanSquaredError => {
-                let error = |(c, o): (usize, &f64)| o - f64::from(u8::from(c == label as usize));
-                o.iter().enumerate().map(error).map(|error| error * error).sum::<f64>() / o.len() as f64
-            }
+            Loss::MeanSquaredError => (o[0] - f64::from(label)) * (o[0] - f64::from(label)),
         };
         outputs.iter().zip(labels).map(one).sum::<f64>() / x.len() as f64
     }
@@ -156,9 +153,14 @@ impl Plain<'_> {
         let (all, n) = (self.forward(x), x.len() as f64);
         let mut gradient = vec![0.0; self.network.n_trained()];
         let mut delta: Vec<Vec<f64>> = all.last().unwrap().a.clone();
-        let scale = if self.network.loss == Loss::MeanSquaredError { 2.0 / delta[0].len() as f64 } else { 1.0 };
+        let regression = self.network.loss == Loss::MeanSquaredError;
+        let scale = if regression { 2.0 } else { 1.0 };
         for (d, &label) in delta.iter_mut().zip(labels) {
-            d[label as usize] -= 1.0;
+            if regression {
+                d[0] -= f64::from(label);
+            } else {
+                d[label as usize] -= 1.0;
+            }
             d.iter_mut().for_each(|d| *d *= scale / n);
         }
         for (index, layer) in self.network.layers.iter().enumerate().rev() {

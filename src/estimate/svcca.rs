@@ -1,0 +1,304 @@
+//! svcca: how alike two layers are, up to a linear map, by the correlations of their main directions.
+//!
+//! # Formula
+//! Each side is centred and reduced to its first principal directions, as few as hold the share `variance` of its variance: d₁ and d₂ of
+//! them. The canonical correlations ρ_1 ≥ ρ_2 ≥ … between the two subspaces are the singular values of
+//! Λ₁^(−1/2) U₁ᵀ C_xy U₂ Λ₂^(−1/2), with U and Λ the directions and their variances, and C_xy the covariance of the sides. The answer is
+//! their mean over min(d₁, d₂), between 0 and 1; 0 where a side is constant.
+//!
+//! # Source
+//! M. Raghu, J. Gilmer, J. Yosinski & J. Sohl-Dickstein, *SVCCA: Singular vector canonical correlation analysis for deep learning
+//! dynamics and interpretability*, NeurIPS 2017. The share is of variance (squared singular values).
+//!
+//! # Assumptions
+//! What is to be compared is linear: two layers that are rotations of each other are the same.
+//!
+//! # Cost
+//! O(N·D²) multiply-adds in f64, eight at a time, for the covariances of all units of both sides, and O(D³) for their decompositions
+//! (crate `nalgebra`). A decomposition of the N × D arrays is not needed: a kept direction has at least (1 − share)/D of the variance,
+//! so its square root is accurate to 13 digits. O(N·D) memory.
+//!
+//! # Pitfalls
+//! * With N near D correlations are high whatever the data; have ten times as many examples as units.
+//! * The value is the same after rotation, shift and scaling of a side. After any other invertible map the first principal directions
+//!   are others; with `variance = 1` they are all kept, and the value is the same then, too.
+//! * Directions with less than 1e-12 of the largest variance count as constant.
+//!
+//! # Parameters
+//! `variance`, 0.99 by default as in the paper.
+
+use nalgebra::{DMatrix, SymmetricEigen};
+use ndarray::ArrayView2;
+use rayon::prelude::*;
+
+use super::pair::side_values;
+use super::params::{Domain, parameters};
+use super::{Estimate, Pair, Unit, Warning};
+use crate::math::exec::Exec;
+use crate::math::power::reciprocal_power;
+use crate::math::simd::{Kernel, Simd};
+
+parameters! {
+    /// Parameters of SVCCA.
+    Svcca {
+        /// share of the variance that the kept directions hold
+        variance: f64 = 0.99, Domain::Number { min: 0.01, max: 1.0 };
+    }
+}
+
+/// Variance of a direction, as a share of the largest, below which it is rounding.
+const ROUNDING: f64 = 1e-12;
+
+impl Svcca {
+    /// The likeness of two sides.
+    pub(super) fn estimate(&self, sample: &Pair<'_>, params: String, exec: Exec) -> Estimate {
+        let value = self.value(sample.x(), side_values(sample.y()).view(), exec);
+        let mut estimate = Estimate::new(value, Unit::Plain, sample, params);
+        let least = 10 * estimate.dims.0.max(estimate.dims.1) as u64;
+        if (estimate.examples as u64) < least {
+            estimate.warnings.push(Warning::FewExamples { least });
+        }
+        estimate
+    }
+
+    /// The mean of the correlations; 0 where there are none.
+    #[must_use]
+    pub fn value(&self, x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>, exec: Exec) -> f64 {
+        let correlations = self.correlations(x, y, exec);
+        // Adding to 0 leaves no −0 where there are none.
+        (0.0 + correlations.iter().sum::<f64>()) / correlations.len().max(1) as f64
+    }
+
+    /// The canonical correlations of two sides, examples × dimensions, of as many examples and with finite values, in descending order.
+    #[must_use]
+    pub fn correlations(&self, x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>, exec: Exec) -> Vec<f64> {
+        let (d, all) = (x.ncols(), x.ncols() + y.ncols());
+        let covariance = Columns::new(x, y).products(exec);
+        let side =
+            |from: usize, to: usize| DMatrix::from_fn(to - from, to - from, |i, j| covariance[(from + i) * all + from + j]);
+        let (left, right) = (self.whitening(side(0, d)), self.whitening(side(d, all)));
+        if left.ncols() == 0 || right.ncols() == 0 {
+            return Vec::new();
+        }
+        let across = DMatrix::from_fn(d, all - d, |i, j| covariance[i * all + d + j]);
+        let core = left.transpose() * across * right;
+        let mut correlations: Vec<f64> = core.singular_values().iter().map(|c| c.clamp(0.0, 1.0)).collect();
+        correlations.sort_by(|a, b| b.total_cmp(a));
+        correlations
+    }
+
+    /// The kept directions of a covariance as columns, each divided by its standard deviation.
+    fn whitening(&self, covariance: DMatrix<f64>) -> DMatrix<f64> {
+        let units = covariance.nrows();
+        if units == 0 {
+            return DMatrix::zeros(0, 0);
+        }
+        let SymmetricEigen { eigenvectors, eigenvalues } = SymmetricEigen::new(covariance);
+        let mut order: Vec<usize> = (0..units).collect();
+        order.sort_by(|&a, &b| eigenvalues[b].total_cmp(&eigenvalues[a]));
+        let largest = eigenvalues[order[0]];
+        order.retain(|&place| largest > 0.0 && eigenvalues[place] > ROUNDING * largest);
+        let total: f64 = order.iter().map(|&place| eigenvalues[place]).sum();
+        let mut held = 0.0;
+        let kept = order.iter().take_while(|&&place| {
+            let wanted = held < self.variance * total;
+            held += eigenvalues[place];
+            wanted
+        });
+        let kept: Vec<usize> = kept.copied().collect();
+        DMatrix::from_fn(units, kept.len(), |unit, place| eigenvectors[(unit, kept[place])] / eigenvalues[kept[place]].sqrt())
+    }
+}
+
+/// Examples of a vector.
+const WIDTH: usize = 8;
+/// Units whose products are computed together.
+const TILE: usize = 4;
+
+type Lanes = [f64; WIDTH];
+
+/// Centred columns of both sides, one after the other, each side scaled by a power of two: correlations do not see it.
+struct Columns {
+    units: usize,
+    blocks: usize,
+    /// Block b of unit u at u·blocks + b; units up to a whole tile, and what is behind the last example, are 0.
+    values: Vec<Lanes>,
+}
+
+impl Columns {
+    fn new(x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>) -> Self {
+        let (units, blocks) = (x.ncols() + y.ncols(), x.nrows().div_ceil(WIDTH));
+        let mut values = vec![[0.0; WIDTH]; units.next_multiple_of(TILE) * blocks];
+        let mut rest = values.as_mut_slice();
+        for side in [x, y] {
+            let n = side.nrows() as f64;
+            let (columns, after) = rest.split_at_mut(side.ncols() * blocks);
+            rest = after;
+            for (from, to) in side.columns().into_iter().zip(columns.chunks_mut(blocks.max(1))) {
+                // Quarters cannot overflow where they are subtracted.
+                let mean = from.iter().map(|v| 0.25 * v / n).sum::<f64>();
+                // A constant is not its mean to the last bit.
+                if from.iter().all(|value| *value == from[0]) {
+                    continue;
+                }
+                for (to, value) in to.as_flattened_mut().iter_mut().zip(from) {
+                    *to = 0.25 * value - mean;
+                }
+            }
+            let largest = columns.as_flattened().iter().fold(0.0f64, |m, v| m.max(v.abs()));
+            let scale = reciprocal_power(largest);
+            columns.as_flattened_mut().iter_mut().for_each(|v| *v *= scale);
+        }
+        Self { units, blocks, values }
+    }
+
+    /// Products of every two columns, units × units.
+    fn products(&self, exec: Exec) -> Vec<f64> {
+        let mut products = vec![0.0; self.units * self.units];
+        let run = |(tile, rows): (usize, &mut [f64])| exec.isa.dispatch(Rows { columns: self, first: tile * TILE, rows });
+        let tile = (TILE * self.units).max(1);
+        if exec.parallel {
+            products.par_chunks_mut(tile).enumerate().for_each(run);
+        } else {
+            products.chunks_mut(tile).enumerate().for_each(run);
+        }
+        products
+    }
+}
+
+/// Products of a tile of units with all units.
+struct Rows<'a> {
+    columns: &'a Columns,
+    first: usize,
+    rows: &'a mut [f64],
+}
+
+impl Kernel for Rows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Self { columns: Columns { units, blocks, values }, first, rows } = self;
+        let column = |unit: usize| &values[unit * blocks..(unit + 1) * blocks];
+        let left = [column(first), column(first + 1), column(first + 2), column(first + 3)];
+        for other in (0..*units).step_by(TILE) {
+            let right = [column(other), column(other + 1), column(other + 2), column(other + 3)];
+            let mut sums = [[[0.0; WIDTH]; TILE]; TILE];
+            for block in 0..*blocks {
+                for i in 0..TILE {
+                    for j in 0..TILE {
+                        for lane in 0..WIDTH {
+                            sums[i][j][lane] = left[i][block][lane].mul_add(right[j][block][lane], sums[i][j][lane]);
+                        }
+                    }
+                }
+            }
+            for (row, sums) in rows.chunks_mut(*units).zip(&sums) {
+                for (to, lanes) in row[other..].iter_mut().zip(sums) {
+                    *to = lanes.iter().sum();
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, s};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::math::rng::{Purpose, Stream};
+    use crate::math::simd::Isa;
+
+    fn sample(examples: usize, units: usize, seed: u64) -> Array2<f64> {
+        let mut stream = Stream::new(seed, Purpose::Init, 0);
+        Array2::from_shape_simple_fn((examples, units), || stream.normal())
+    }
+
+    /// Correlations by the definition: whitened by singular value decompositions of the arrays themselves.
+    fn plain(x: &Array2<f64>, y: &Array2<f64>, share: f64) -> Vec<f64> {
+        let directions = |side: &Array2<f64>| {
+            let mean = side.mean_axis(ndarray::Axis(0)).unwrap();
+            let centred = DMatrix::from_fn(side.nrows(), side.ncols(), |i, u| side[(i, u)] - mean[u]);
+            let svd = centred.svd(true, false);
+            let (u, s) = (svd.u.unwrap(), svd.singular_values);
+            let mut order: Vec<usize> = (0..s.len()).collect();
+            order.sort_by(|&a, &b| s[b].total_cmp(&s[a]));
+            let total: f64 = s.iter().map(|v| v * v).sum();
+            let needed = (1..=s.len())
+                .find(|&k| order[..k].iter().map(|&place| s[place] * s[place]).sum::<f64>() >= share * total * (1.0 - 1e-15))
+                .unwrap();
+            DMatrix::from_fn(side.nrows(), needed, |i, k| u[(i, order[k])])
+        };
+        let mut values: Vec<f64> = (directions(x).transpose() * directions(y)).singular_values().iter().copied().collect();
+        values.sort_by(|a, b| b.total_cmp(a));
+        values
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn equals_its_definition(examples in 12..80usize, units in (1..7usize, 1..7usize), seed in 0..1000u64, share in 0.5..0.999f64) {
+            let (x, mut y) = (sample(examples, units.0, seed), sample(examples, units.1, seed + 1));
+            let shared = units.0.min(units.1);
+            let sum = &y.slice(s![.., ..shared]) + &(2.0 * &x.slice(s![.., ..shared]));
+            y.slice_mut(s![.., ..shared]).assign(&sum);
+            let (got, expected) = (Svcca { variance: share }.correlations(x.view(), y.view(), Exec::serial()), plain(&x, &y, share));
+            prop_assert_eq!(got.len(), expected.len());
+            for (a, b) in got.iter().zip(&expected) {
+                prop_assert!((a - b).abs() < 1e-10, "{got:?}, expected {expected:?}");
+            }
+            let back = Svcca { variance: share }.value(y.view(), x.view(), Exec::serial());
+            prop_assert!((back - got.iter().sum::<f64>() / got.len() as f64).abs() < 1e-12, "not symmetric");
+        }
+
+        #[test]
+        fn invertible_maps_do_not_matter(examples in 20..60usize, units in 1..5usize, seed in 0..1000u64) {
+            let (x, y) = (sample(examples, units, seed), sample(examples, 3, seed + 1));
+            // Diagonally dominant, so invertible, and far from orthogonal.
+            let mut map = sample(units, units, seed + 2);
+            for unit in 0..units {
+                map[(unit, unit)] = 6.0 + map.row(unit).iter().map(|v| v.abs()).sum::<f64>();
+            }
+            let moved = x.dot(&map) + 7.0;
+            let all = Svcca { variance: 1.0 };
+            let (before, after) = (all.value(x.view(), y.view(), Exec::serial()), all.value(moved.view(), y.view(), Exec::serial()));
+            prop_assert!((before - after).abs() < 1e-9, "{before}, {after}");
+            // Similar maps, for any share: here a turn of two columns, a scale and a shift.
+            let turned = Array2::from_shape_fn(x.dim(), |(i, u)| match (u, units > 1) {
+                (0, true) => 0.6 * x[(i, 0)] - 0.8 * x[(i, 1)],
+                (1, true) => 0.8 * x[(i, 0)] + 0.6 * x[(i, 1)],
+                _ => x[(i, u)],
+            } * 1e5 - 3.0);
+            let some = Svcca::default();
+            let (before, after) = (some.value(x.view(), y.view(), Exec::serial()), some.value(turned.view(), y.view(), Exec::serial()));
+            prop_assert!((before - after).abs() < 1e-9, "{before}, {after}");
+        }
+    }
+
+    #[test]
+    fn instruction_set_and_threads_change_no_bit() {
+        let (x, y) = (sample(301, 6, 1), sample(301, 3, 2));
+        let of = |exec| Svcca::default().correlations(x.view(), y.view(), exec).into_iter().map(f64::to_bits).collect::<Vec<_>>();
+        for isa in Isa::available() {
+            for parallel in [false, true] {
+                assert_eq!(of(Exec { isa, parallel }), of(Exec::serial()), "{} {parallel}", isa.name());
+            }
+        }
+    }
+
+    #[test]
+    fn extremes() {
+        let x = sample(50, 4, 1);
+        let value = |y: Array2<f64>| Svcca::default().value(x.view(), y.view(), Exec::serial());
+        assert!((value(x.clone()) - 1.0).abs() < 1e-12 && (value(x.mapv(|v| v * 1e300)) - 1.0).abs() < 1e-12);
+        assert_eq!((value(Array2::from_elem((50, 3), 0.1)), value(Array2::zeros((50, 0)))), (0.0, 0.0));
+        let one = Array2::zeros((1, 2));
+        assert_eq!(Svcca::default().value(one.view(), one.view(), Exec::serial()), 0.0);
+        // A constant unit and a copy of a unit add no direction.
+        let padded = Array2::from_shape_fn((50, 6), |(i, u)| if u == 5 { 3.0 } else { x[(i, u.min(3))] });
+        assert!((Svcca { variance: 1.0 }.value(padded.view(), x.view(), Exec::serial()) - 1.0).abs() < 1e-9);
+    }
+}
