@@ -57,13 +57,12 @@ impl Victim {
         Self { lab, call, kills: [0; 2], kept: 0 }
     }
 
-    /// Kills one process of those that live, if the call is not over yet.
-    fn strike(&mut self, random: &mut Random) {
+    /// Kills one process of those that live; `false` if the call is over, which leaves nothing to kill.
+    fn strike(&mut self, random: &mut Random) -> bool {
         let store = self.lab.path("r");
         let workers = workers(&store);
         if self.call.try_wait().expect("the state of a child").is_some() {
-            self.call = start(&self.lab);
-            return;
+            return false;
         }
         let of = random.below(workers.len() as u64 + 1) as usize;
         match workers.get(of) {
@@ -85,6 +84,7 @@ impl Victim {
                 self.call = start(&self.lab);
             }
         }
+        true
     }
 
     /// Trainings that are committed, each once: a merge that was killed leaves some twice.
@@ -136,7 +136,9 @@ fn any_process_may_be_killed_at_any_instant() {
         let most = ON_ONE_STORE.min(cases - all[0] - all[1]);
         while victim.kills[0] + victim.kills[1] < most {
             thread::sleep(Duration::from_micros(random.below(span)));
-            victim.strike(&mut random);
+            if !victim.strike(&mut random) {
+                break;
+            }
         }
         all = [all[0] + victim.kills[0], all[1] + victim.kills[1]];
         victim.recover(&expected, &format!("INFOPLANE_TEST_SEED={seed}, after {} kills", all[0] + all[1]));
