@@ -27,6 +27,8 @@ const WELL_FORMED: &[&str] = &[
     "labels-twice",
     "step-trained",
     "too-many-points",
+    // What a layer is depends on the architecture.
+    "stop-when-unfit",
     "unequal-zip",
     "zip-single-table",
 ];
@@ -63,6 +65,8 @@ fn mistakes(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<Stri
             "not" => !fits(rule),
             "minimum" => number.is_none_or(|n| n >= limit),
             "maximum" => number.is_none_or(|n| n <= limit),
+            "exclusiveMinimum" => number.is_none_or(|n| n > limit),
+            "exclusiveMaximum" => number.is_none_or(|n| n < limit),
             "minLength" => value.as_str().is_none_or(|text| text.chars().count() as f64 >= limit),
             "maxLength" => value.as_str().is_none_or(|text| text.chars().count() as f64 <= limit),
             "minItems" => items.is_none_or(|items| items.len() as f64 >= limit),
