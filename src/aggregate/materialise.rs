@@ -40,7 +40,7 @@ pub struct ExperimentSummary {
 }
 
 /// Writes `runs`, `measures`, `metrics`, `gradients`, `aggregate` and `provenance` of a cohort into `dir`, the cohort's directory, from what
-/// the index knows. Rows stand in the order of the grid; memory does not grow with the number of runs (see [`Gathered`]). A run contributes what it has: metrics and gradients if its training is committed, each measurement if it is. A
+/// the index knows. Rows stand in the order of the grid; memory does not grow with the number of runs (see `Gathered`). A run contributes what it has: metrics and gradients if its training is committed, each measurement if it is. A
 /// record found damaged here counts as missing, see [`Index::damage`].
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Binning into a number of bins instead of bins of a width: over a fixed range, over the range of the layer, or of equal count.
 //!
 //! # Formula
-//! As [`binning`](super::binning), with another rule for the bin. With n bins between `low` and `high` the inner edges are
+//! As [`binning`], with another rule for the bin. With n bins between `low` and `high` the inner edges are
 //! e_k = low + k·(high − low)/n for k = 1 … n − 1, in double precision as `numpy.linspace` gives them; a value is in the bin numbered by
 //! how many edges are ≤ it, as `numpy.digitize` counts. What lies outside falls into the first or last bin. The range is
 //!

@@ -151,7 +151,7 @@ pub struct Conflict {
     pub expected: String,
 }
 
-/// A checked set of parameters, made by [`parameters!`].
+/// A checked set of parameters, made by `parameters!`.
 pub trait Parameters: Copy + PartialEq + Default {
     /// All of them, in the order of the documentation.
     const TABLE: &'static [Parameter];

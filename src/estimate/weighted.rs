@@ -3,7 +3,7 @@
 //! # Formula
 //! K edges, equally spaced from the smallest input − 1 to the largest + 1, are points of the input space: edge k is the point with all
 //! inputs equal to e_k. The network maps them like any example. Its activations of the K points, sorted unit by unit and padded with ±∞,
-//! are the edges of the unit's bins, so a value is in the bin numbered by how many of them are ≤ it. The rest is as [`binning`](super::binning).
+//! are the edges of the unit's bins, so a value is in the bin numbered by how many of them are ≤ it. The rest is as [`binning`].
 //!
 //! # Source
 //! The project deep-bottleneck, notebook *Standard vs. weighted binning*: bins that are laid once, at the input, and then follow the weights,

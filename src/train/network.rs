@@ -9,7 +9,7 @@ use crate::math::simd::{LANES, blocks};
 /// Initial slope of a PReLU unit below 0 (He et al. 2015).
 const INITIAL_SLOPE: f32 = 0.25;
 
-/// Shape of one dense layer and where its parameters lie: the kernel, [row][input], the biases, then, where the layer has them, the slopes
+/// Shape of one dense layer and where its parameters lie: the kernel, `[row][input]`, the biases, then, where the layer has them, the slopes
 /// of PReLU and the scales and shifts of its normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layer {
