@@ -168,17 +168,16 @@ fn findings(rows: &[Row]) -> Vec<String> {
         format!("{least:+.2} to {most:+.2}")
     };
     let mut findings = Vec::new();
-    for (name, part) in [("at least", &good), ("less than", &poor)] {
+    for (which, part) in [("all rows sum to at least", &good), ("a row sums to less than", &poor)] {
         if part.is_empty() {
-            findings.push(format!("No rotation has a least row sum of {name} {LEAST_SUM}."));
+            findings.push(format!("There is no rotation of which {which} {LEAST_SUM} in magnitude."));
             continue;
         }
         findings.push(format!(
-            "{} of {} rotations have rows that {} sum to {name} {LEAST_SUM} in magnitude: the hidden layer's entropy minus the input's is {} bits with \
-             standard bins, {} bits with weighted bins.",
+            "{} of {} rotations, of which {which} {LEAST_SUM} in magnitude: the hidden layer's entropy minus the input's is {} bits with standard bins, \
+             {} bits with weighted bins.",
             part.len(),
             rows.len(),
-            if name == "at least" { "all" } else { "do not all, but in one" },
             spread(part, |row| row.hidden - row.input),
             spread(part, |row| row.hidden_weighted - row.input),
         ));
