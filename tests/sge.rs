@@ -280,7 +280,7 @@ fn restarted_master(cell: &Cell, expected: &BTreeMap<String, Vec<u8>>) {
 
 fn over_time(cell: &Cell, _: &BTreeMap<String, Vec<u8>>) {
     // Not even one pilot's share fits into the time, on a fast machine either: each does what it can, and is started again.
-    let cohort = COHORT.replace("n_runs = 6", "n_runs = 36").replace("[launcher.sge]\n", "[launcher.sge]\nh_rt = 6\n");
+    let cohort = COHORT.replace("n_runs = 6", "n_runs = 20").replace("[launcher.sge]\n", "[launcher.sge]\nh_rt = 6\n");
     let expected = local_tables(&cohort);
     let bench = Bench::new(cell, &expected, &cohort);
     bench.submit(2);
