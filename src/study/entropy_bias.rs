@@ -8,11 +8,11 @@
 //! makes the representation simpler without touching the zeros, as a bound on the weights does. The further loss is measured in the same bins. It
 //! stays below what relu alone has taken: relu compresses at once, before any training.
 
+use super::ACTIVATIONS;
 use super::answer::{Answer, Axis, Chart, Column, Series};
 use super::histogram::{counts, entropy, entropy_in_own_range, range};
 use crate::math::rng::{Purpose, Stream};
 use crate::train::activation::exact;
-use crate::train::spec::Activation;
 
 /// Sizes of the study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,21 +31,6 @@ impl Default for Sizes {
         Self { samples: 4096, bins: 50, rounds: 200 }
     }
 }
-
-/// The activations, in the order of the old study.
-const ACTIVATIONS: [Activation; 11] = [
-    Activation::Sigmoid,
-    Activation::Tanh,
-    Activation::Relu,
-    Activation::Softsign,
-    Activation::Softplus,
-    Activation::HardSigmoid,
-    Activation::Selu,
-    Activation::Relu6,
-    Activation::Elu,
-    Activation::LeakyRelu,
-    Activation::Linear,
-];
 
 struct Row {
     name: &'static str,

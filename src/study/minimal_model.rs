@@ -16,6 +16,7 @@
 //! The entropy of bins is bounded by log2 of their number, and a distribution squeezed more evenly into them has *more* of it than the input:
 //! binning is not subject to the data-processing inequality.
 
+use super::ACTIVATIONS;
 use super::answer::{Answer, Axis, Chart, Column, Series};
 use super::histogram::{counts, entropy, entropy_in_own_range, range};
 use crate::math::rng::{Purpose, Stream};
@@ -50,20 +51,6 @@ impl Default for Sizes {
     }
 }
 
-/// The activations, in the order of the old study.
-const ACTIVATIONS: [Activation; 11] = [
-    Activation::Sigmoid,
-    Activation::Tanh,
-    Activation::Relu,
-    Activation::Softsign,
-    Activation::Softplus,
-    Activation::HardSigmoid,
-    Activation::Selu,
-    Activation::Relu6,
-    Activation::Elu,
-    Activation::LeakyRelu,
-    Activation::Linear,
-];
 /// The activations that are looked at with biases.
 const BIASED: [Activation; 2] = [Activation::Tanh, Activation::Relu];
 

@@ -18,3 +18,20 @@ pub mod minimal_model;
 pub mod weighted_binning;
 
 pub use answer::{Answer, Axis, Chart, Column, Series, Values};
+
+use crate::train::spec::Activation;
+
+/// The activations, in the order of the old study.
+const ACTIVATIONS: [Activation; 11] = [
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::Relu,
+    Activation::Softsign,
+    Activation::Softplus,
+    Activation::HardSigmoid,
+    Activation::Selu,
+    Activation::Relu6,
+    Activation::Elu,
+    Activation::LeakyRelu,
+    Activation::Linear,
+];
