@@ -1,4 +1,4 @@
-"""Looks at our pages in headless Chromium, through its own protocol: `browser.py CHROMIUM PICTURES report=FILE large=FILE movie=FILE board=URL`.
+"""Looks at our pages in headless Chromium, through its own protocol: `browser.py CHROMIUM PICTURES NAME=FILE… board=URL`.
 
 Clicks, types and hovers as a person does; fails on an error in the console and on a request to anywhere else. Prints `ok`.
 """
@@ -200,6 +200,20 @@ def check_movie(browser, file):
     browser.errors.clear()
 
 
+def check_overview(browser, file, pictures):
+    browser.open(f"file://{file}")
+    text = browser.js("document.querySelector('#findings').innerText")
+    assert "tanh compresses" in text and "bits at epoch" in text, text
+    assert browser.js("document.querySelectorAll('#findings .verdict').length") >= 4
+    browser.click("#findings summary")
+    browser.wait("the comparisons", lambda: browser.js("document.querySelector('#findings details').open"))
+    assert HOSTILE in browser.js("document.querySelector('#findings').textContent"), "the hostile label is not shown"
+    loaded = "[...document.images].every((i) => { i.loading = 'eager'; return i.complete && i.naturalWidth > 0; }) && document.images.length"
+    assert browser.wait("the figures", lambda: browser.js(loaded)) >= 6
+    browser.picture(pictures / "overview.png")
+    browser.check("file://")
+
+
 def check_board(browser, address, pictures):
     browser.open(address)
     assert "4 ok" in browser.js("document.body.innerText")
@@ -209,6 +223,10 @@ def check_board(browser, address, pictures):
     browser.wait("the cohort", lambda: browser.js("location.pathname.startsWith('/cohort/') && document.readyState === 'complete'"))
     loaded = "[...document.images].every((i) => { i.loading = 'eager'; return i.complete && i.naturalWidth > 0; }) && document.images.length"
     assert browser.wait("the figures", lambda: browser.js(loaded)) >= 3
+    # A film can be jumped in: that takes answers in parts.
+    browser.js("document.querySelector('video').currentTime = 2")
+    seeked = "(() => { const v = document.querySelector('video'); return v.readyState >= 2 && !v.seeking && v.currentTime; })()"
+    assert browser.wait("the jump", lambda: browser.js(seeked)) == 2
     browser.picture(pictures / "board-cohort.png")
     browser.open(f"{address}search")
     browser.type("input[name=q]", "status=ok activation_fn=^relu$")
@@ -236,6 +254,7 @@ def main():
             check_report(browser, pages["report"], pictures)
             check_large(browser, pages["large"], pictures)
             check_movie(browser, pages["movie"])
+            check_overview(browser, pages["overview"], pictures)
             check_board(browser, pages["board"], pictures)
         finally:
             browser.close()

@@ -111,7 +111,9 @@ fn averaged(wanted: &Wanted, options: &PlaneOptions) -> Result<BTreeMap<Split, S
         // An estimator that gives one of the two alone has no place in the plane.
         let Some((i_xt, i_ty)) = value(&row.i_xt).zip(value(&row.i_ty)) else { continue };
         let panel = sheets.entry(row.split).or_default().panel(format!("{label}\n{estimator}\n{params}"), || {
-            let mut notes = vec![format!("{estimator} {}", parameters(params))];
+            // A label of these keys says it already.
+            let is_said = label.contains("estimator=") && label.contains("discretization_range=");
+            let mut notes: Vec<String> = (!is_said).then(|| format!("{estimator} {}", parameters(params))).into_iter().collect();
             notes.extend(accuracies.get(label).map(|a| format!("test accuracy {a:.3}")));
             notes.push(format!("{word} of {} run{}", row.n, if row.n == 1 { "" } else { "s" }));
             if options.ci && row.n > 1 {
