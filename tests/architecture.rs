@@ -224,7 +224,7 @@ fn imports_run_in_one_direction() {
     for forbidden in ["train", "estimate"] {
         assert!(!without_cli["launch"].contains(forbidden));
     }
-    assert!(["math", "plot", "report"].iter().all(|room| without_cli[*room].is_empty()));
+    assert!(["math", "plot", "findings"].iter().all(|room| without_cli[*room].is_empty()));
     assert!(["train", "estimate"].iter().all(|room| without_cli[*room].iter().eq(["math"])));
 }
 

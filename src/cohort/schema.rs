@@ -404,7 +404,7 @@ mod tests {
             keys += 1;
         }
         let launchers = sge::KEYS.iter().filter(|key| key.default.is_some()).count();
-        assert_eq!(keys, DEFINITIONS.len() + launchers + 3);
+        assert_eq!(keys, DEFINITIONS.len() + launchers + 4);
     }
 
     #[test]

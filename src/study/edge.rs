@@ -5,8 +5,11 @@
 //! few examples meet by chance: where N_ij is 1, log₂(N/(N_i·M_j)) is far above 0, and the clip keeps no negative ones to make up for it. With more columns
 //! there are more buckets, of fewer examples each.
 //!
-//! Both profiles are asked, over dimensions and numbers of examples, each several times with other samples and other projections. An information plane drawn
-//! with EDGE has this height as its ground: what lies below cannot be told from nothing.
+//! Both profiles are asked, over dimensions and numbers of examples, each several times with other samples and other projections.
+//!
+//! What it shows: the profile `deep-bottleneck`, with its narrow buckets, tells 1.7 bits of single columns at N = 4,096, and from five columns on nearly
+//! log₂N, as if one side were a copy of the other. `edge-4.4.1`, with wider buckets, is right up to three columns and tells bits from five on. An information
+//! plane drawn with EDGE has this height as its ground: what lies below cannot be told from nothing.
 
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -186,20 +189,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn single_columns_are_nearly_told_independent_and_many_are_not() {
+    fn the_later_profile_finds_nothing_in_single_columns_and_both_find_much_in_many() {
         for seed in 0..3 {
-            let mean = |profile, dims, samples| {
-                let found: Vec<f64> = (0..5).filter_map(|repeat| ask(seed, profile, dims, samples, repeat)).collect();
+            let mean = |profile, dims| {
+                let found: Vec<f64> = (0..5).filter_map(|repeat| ask(seed, profile, dims, 2000, repeat)).collect();
                 assert_eq!(found.len(), 5);
                 found.iter().sum::<f64>() / 5.0
             };
-            for (_, profile) in PROFILES {
-                let one = mean(profile, 1, 2000);
-                // The clip leaves nothing below 0.
-                assert!((0.0..0.3).contains(&one), "{profile:?} {one}");
-            }
-            let (few, many) = (mean(Profile::DeepBottleneck, 1, 2000), mean(Profile::DeepBottleneck, 7, 2000));
-            assert!(many > few + 0.5, "{few} {many}");
+            let [old, later] = PROFILES.map(|(_, profile)| [1, 7].map(|dims| mean(profile, dims)));
+            // The clip leaves nothing below 0.
+            assert!((0.0..0.1).contains(&later[0]) && later[1] > 1.0, "{later:?}");
+            assert!((1.0..3.5).contains(&old[0]) && old[1] > 9.0, "{old:?}");
         }
     }
 
