@@ -35,6 +35,7 @@ mod plans;
 mod plot;
 mod print;
 mod progress;
+mod ranks;
 mod repeats;
 mod report;
 mod repro;
