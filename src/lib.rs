@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cohort.toml ─ cohort (parse, check) ─ grid (experiments, runs) ─ plan (tasks = grid − store)
-//!       ─ launch (local) ─ worker: train → record → estimate ─ store (records, committed atomically; tables)
+//!       ─ launch (local | mpi | sge) ─ worker: train → record → estimate ─ store (records, committed atomically; tables)
 //!       ─ aggregate (mean, median, sd, sem, CI over runs) ─ plot / report
 //! ```
 //!

@@ -33,7 +33,7 @@ const IMPURE: [&str; 11] = [
     "eprint!",
 ];
 /// Libraries that one room alone may name.
-const OWNED: [(&str, &str); 10] = [
+const OWNED: [(&str, &str); 11] = [
     ("parquet", "store"),
     ("arrow_array", "store"),
     ("arrow_schema", "store"),
@@ -44,6 +44,7 @@ const OWNED: [(&str, &str); 10] = [
     ("resvg", "plot"),
     ("openh264", "plot"),
     ("muxide", "plot"),
+    ("mpi", "launch"),
 ];
 
 /// Which rooms each room may import.

@@ -34,6 +34,7 @@ mod plan;
 mod plot;
 mod print;
 mod progress;
+mod ranks;
 mod repeats;
 mod report;
 mod repro;

@@ -65,7 +65,7 @@ pub fn serve(arguments: &ServeArguments, quiet: bool) -> Result<Exit, Failure> {
     if !quiet {
         eprintln!("serving {} at {}; Ctrl-C ends", arguments.store.out.display(), door.invitation(address));
     }
-    let interrupt = Interrupt::listen()?;
+    let interrupt = Interrupt::listen(&[])?;
     let busy = Arc::new(AtomicUsize::new(0));
     while interrupt.wish() == Wish::Run {
         match listener.accept() {
