@@ -390,7 +390,7 @@ mod tests {
             let edge = Edge { profile, seed, bound };
             let (x, mut y) = (normals(n, dims.0, seed), normals(n, dims.1, seed + 1));
             if dims.0 > 0 && dims.1 > 0 {
-                let sum = &x.column(0) * 2.0 + &y.column(0);
+                let sum = &x.column(0) * 2.0 + y.column(0);
                 y.column_mut(0).assign(&sum);
             }
             let columns = |side: &Array2<f64>| side.columns().into_iter().map(|c| c.to_vec()).collect::<Vec<_>>();

@@ -286,16 +286,16 @@ mod tests {
             by_epoch[epoch][which].dependence.iter().map(|row| (row.layer_a, row.layer_b)).collect()
         };
         let pairs = [(-1, 0), (-1, 1), (-1, 2), (0, 1), (0, 2), (1, 2)];
-        for epoch in 0..3 {
+        for (epoch, measures) in by_epoch.iter().enumerate() {
             assert_eq!(layers(epoch, 0), pairs);
             assert_eq!(layers(epoch, 1), if epoch == 1 { &[][..] } else { &pairs });
             // Layers of 4, 3 and 2 units, each unit with itself and the later ones; at the first and the last epoch.
-            let units = &by_epoch[epoch][2].dependence;
+            let units = &measures[2].dependence;
             assert_eq!(units.len(), if epoch == 1 { 0 } else { 10 + 6 + 3 });
             assert!(units.iter().all(|row| row.layer_a == row.layer_b && row.units.is_some_and(|(a, b)| a <= b)));
-            assert!(by_epoch[epoch][..3].iter().all(|measured| measured.information.is_empty()));
-            assert!(by_epoch[epoch][3].dependence.is_empty() && by_epoch[epoch][3].information.len() == 3);
-            let mut all = by_epoch[epoch].iter().flat_map(|measured| &measured.dependence);
+            assert!(measures[..3].iter().all(|measured| measured.information.is_empty()));
+            assert!(measures[3].dependence.is_empty() && measures[3].information.len() == 3);
+            let mut all = measures.iter().flat_map(|measured| &measured.dependence);
             assert!(all.all(|row| row.epoch == 10 * epoch as i64 && row.value >= 0.0));
         }
         // The two outputs of the softmax add up to 1: their row is one direction, and the layer before leaves them little freedom.

@@ -88,11 +88,11 @@ impl Dcor {
     /// # Errors
     /// If `unbiased` is asked of fewer than 4 examples.
     pub fn values(&self, sides: &[ArrayView2<'_, f64>], exec: Exec) -> Result<Vec<f64>, EstimateError> {
-        let examples = sides.first().map_or(0, |side| side.nrows());
+        let examples = sides.first().map_or(0, ArrayView2::nrows);
         if self.unbiased && examples < LEAST_UNBIASED {
             return Err(EstimateError::FewerThan { examples, least: LEAST_UNBIASED });
         }
-        let units: Vec<usize> = sides.iter().map(|side| side.ncols()).collect();
+        let units: Vec<usize> = sides.iter().map(ArrayView2::ncols).collect();
         let sides: Vec<Vec<f64>> = sides.iter().map(|side| scaled(*side)).collect();
         let sums = match units[..] {
             [1, 1] => line::sums(&sides[0], &sides[1]),

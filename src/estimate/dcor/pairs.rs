@@ -131,6 +131,7 @@ impl Kernel for Work<'_> {
 }
 
 /// Some rows of a block against it and all later blocks.
+#[expect(clippy::needless_range_loop, reason = "a block is one of every side's")]
 #[inline(always)]
 fn rows(points: &Points, own: usize, part: usize, total: &mut Strip) {
     let Strip { products, sums, distances, rows: row_sums } = total;
@@ -141,8 +142,8 @@ fn rows(points: &Points, own: usize, part: usize, total: &mut Strip) {
     }
     for block in own..points.blocks() {
         // No closures around the arithmetic: they would be compiled without the instructions.
-        for side in 0..distances.len() {
-            distances[side] = distances_of(points, side, own, part, block);
+        for (side, distances) in distances.iter_mut().enumerate() {
+            *distances = distances_of(points, side, own, part, block);
         }
         // In the own block only what lies behind the row; behind the last example nothing.
         if block == own || block + 1 == points.blocks() || rows < ROWS {
