@@ -83,6 +83,12 @@ fn planes_are_selected_and_drawn_as_asked_for() {
     // The mean of two runs is their median.
     assert_eq!(median.replace("median of", "mean of"), panels(&[]).1);
     assert_ne!(panels(&["--map", "gnuplot"]).1, panels(&[]).1);
+    // A cohort of medians is drawn by them unless somebody says otherwise; nothing runs again for that.
+    lab.write("c.toml", &COHORT.replace("n_runs = 2", "n_runs = 2\nplot_median = true"));
+    let again = lab.call(&["run", "c.toml", "--out", "r", "--json"]).expect(0).stdout;
+    let again: serde_json::Value = serde_json::from_str(&again).expect("JSON");
+    assert_eq!(again["tasks"]["done"], 0, "{again}");
+    assert!(panels(&[]).1.contains("median of 2 runs") && panels(&["--average", "mean"]).1.contains("mean of 2 runs"));
     assert_ne!(panels(&["--colours", "log"]).1, panels(&[]).1);
     let limits: Vec<String> =
         ["auto", "free", "harmonics", "mnist", "0,9,0,2"].map(|limits| panels(&["--limits", limits]).1).into();

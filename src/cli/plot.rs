@@ -58,9 +58,9 @@ struct PlaneArguments {
     common: CommonArguments,
     #[command(flatten)]
     by: EstimatorArguments,
-    /// What stands for all runs of an experiment
-    #[arg(long, value_enum, default_value_t = AverageName::Mean, conflicts_with = "runs")]
-    average: AverageName,
+    /// What stands for all runs of an experiment [default: median where the cohort has plot_median, else mean]
+    #[arg(long, visible_alias = "statistic", value_enum, conflicts_with = "runs")]
+    average: Option<AverageName>,
     /// A panel for every single run
     #[arg(long)]
     runs: bool,
@@ -257,7 +257,7 @@ pub fn plot(arguments: &PlotArguments, quiet: bool) -> Result<Exit, Failure> {
         Kind::Infoplane(a) => {
             let job = Job::new(&a.common.source)?;
             let wanted = job.wanted()?.by(a.by.estimator.clone());
-            let figures = planes::draw(&wanted, &a.options())?;
+            let figures = planes::draw(&wanted, &a.options(job.average()))?;
             job.write(figures, a.common.place(), quiet, || Ok(wanted.nothing("measures", &planes::there_is(&wanted)?)))
         }
         Kind::MiEpochs(a) => {
@@ -281,7 +281,7 @@ pub fn plot(arguments: &PlotArguments, quiet: bool) -> Result<Exit, Failure> {
         Kind::Movie(a) => {
             let job = Job::new(&a.source)?;
             let wanted = job.wanted()?.by(a.by.estimator.clone());
-            let figures = movie::draw(&wanted)?;
+            let figures = movie::draw(&wanted, job.average())?;
             let to = (a.to.as_deref(), Format::Png);
             job.write(figures, to, quiet, || Ok(wanted.nothing("measures", &planes::there_is(&wanted)?)))
         }
@@ -313,10 +313,11 @@ fn recorded() -> std::collections::BTreeSet<String> {
 }
 
 impl PlaneArguments {
-    fn options(&self) -> PlaneOptions {
+    fn options(&self, usual: Average) -> PlaneOptions {
         let average = match self.average {
-            AverageName::Mean => Average::Mean,
-            AverageName::Median => Average::Median,
+            None => usual,
+            Some(AverageName::Mean) => Average::Mean,
+            Some(AverageName::Median) => Average::Median,
         };
         let map = match self.map {
             Map::Viridis => Colormap::Viridis,
@@ -353,6 +354,11 @@ impl<'a> Job<'a> {
         let loaded = load::by_name(out, &arguments.cohort)?;
         let dir = store.cohort_dir(&loaded.cohort.name);
         Ok(Self { arguments, loaded, dir })
+    }
+
+    /// What stands for all runs unless somebody says otherwise.
+    const fn average(&self) -> Average {
+        Average::of(&self.loaded.cohort)
     }
 
     fn wanted(&self) -> Result<Wanted, Failure> {

@@ -102,6 +102,15 @@ pub(super) fn read_text<'t>(reporter: &mut Reporter<'_>, node: &'t Node<'_>, pat
     text
 }
 
+/// Reads a switch.
+pub(super) fn read_switch(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str, key: &str) -> Option<bool> {
+    let value = node.get_ref().as_bool();
+    if value.is_none() {
+        mismatch(reporter, node, path, key, "true or false".to_owned());
+    }
+    value
+}
+
 /// Notes that a name is none of those known; `aliases` are suggested, but not listed.
 pub(super) fn unknown_name(
     reporter: &mut Reporter<'_>,

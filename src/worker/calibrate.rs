@@ -54,23 +54,40 @@ pub fn task_seconds(task: &Task, exec: Exec, budget: Duration) -> Result<f64, Ta
     Ok(seconds)
 }
 
-/// Mean CPU seconds of a call of `work`, repeated for `budget`; a first call warms up.
+/// Mean CPU seconds of a call of `work`, repeated until `budget` has passed; a first call warms up.
 fn timed(budget: Duration, mut work: impl FnMut() -> Result<(), TaskError>) -> Result<f64, TaskError> {
-    let warm = Instant::now();
+    let warm = Clock::start();
     work()?;
     // Work that long needs no warming up, and no repetition.
-    if warm.elapsed() > budget {
-        return Ok(warm.elapsed().as_secs_f64());
+    if warm.start.elapsed() > budget {
+        return Ok(warm.seconds());
     }
-    let (start, cpu, mut calls) = (Instant::now(), thread_seconds(), 0_u32);
-    while calls == 0 || start.elapsed() < budget {
+    let (clock, mut calls) = (Clock::start(), 0_u32);
+    while calls == 0 || clock.start.elapsed() < budget {
         work()?;
         calls += 1;
     }
-    let wall = start.elapsed().as_secs_f64();
-    let spent = thread_seconds().zip(cpu).map_or(wall, |(now, before)| now - before);
-    // The kernel counts in ticks: a window of a few tells nothing.
-    Ok(if wall < 0.02 || spent <= 0.0 { wall } else { spent } / f64::from(calls))
+    Ok(clock.seconds() / f64::from(calls))
+}
+
+/// Time since a start, of the wall and of this thread's CPU.
+struct Clock {
+    start: Instant,
+    cpu: Option<f64>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { start: Instant::now(), cpu: thread_seconds() }
+    }
+
+    /// CPU seconds so far: others on the same core do not count. Where the system does not tell, those of the wall.
+    fn seconds(&self) -> f64 {
+        let wall = self.start.elapsed().as_secs_f64();
+        let spent = thread_seconds().zip(self.cpu).map_or(wall, |(now, before)| now - before);
+        // The kernel counts in ticks: a window of a few tells nothing.
+        if wall < 0.02 || spent <= 0.0 { wall } else { spent }
+    }
 }
 
 /// CPU seconds of this thread so far, where the system tells.
