@@ -357,8 +357,7 @@ fn estimators() -> Vec<Value> {
         let name = method.name;
         json!({ "type": "object", "additionalProperties": false, "required": [name], "properties": { name: object(params.into()) } })
     };
-    let methods = METHODS.iter().filter(|method| method.cohorts).map(params);
-    [json!({ "enum": names })].into_iter().chain(methods).collect()
+    [json!({ "enum": names })].into_iter().chain(METHODS.iter().map(params)).collect()
 }
 
 /// What may stand as a parameter.

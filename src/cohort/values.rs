@@ -287,10 +287,9 @@ pub(super) fn read_estimator(reporter: &mut Reporter<'_>, node: &Node<'_>, path:
 
 /// The estimator of a name, with its default parameters.
 fn named_estimator(reporter: &mut Reporter<'_>, span: &Range<usize>, path: &str, name: &str) -> Option<EstimatorSpec> {
-    let names = EstimatorSpec::cohort_names();
-    let estimator = EstimatorSpec::by_name(name).filter(|estimator| names.contains(&estimator.name()));
+    let estimator = EstimatorSpec::by_name(name);
     if estimator.is_none() {
-        unknown_name(reporter, (span, path), "estimator", name, &names, &[]);
+        unknown_name(reporter, (span, path), "estimator", name, &EstimatorSpec::cohort_names(), &[]);
     }
     estimator
 }

@@ -1,12 +1,13 @@
 //! How long a task will take, from a part of it done for real, in memory: some passes, some records, some measurements.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
 use super::data;
 use super::execute::TaskError;
-use super::measure::{Plan, Space};
-use crate::grid::plan::Task;
+use super::measure::{Plan, Space, When};
+use crate::grid::plan::{Measure, Task};
 use crate::math::exec::Exec;
 use crate::train::spec::Split;
 use crate::train::trainer::Trainer;
@@ -21,12 +22,12 @@ pub fn task_seconds(task: &Task, exec: Exec, budget: Duration) -> Result<f64, Ta
     let data = data::load(&spec.dataset, spec.split_seed)?;
     let mut trainer = Trainer::new(spec, &data, task.seed, exec);
     let network = trainer.network().clone();
-    let recorded = spec.schedule.recorded(spec.epochs).len() as f64;
+    let recorded = spec.schedule.recorded(spec.epochs).len();
     let mut seconds = 0.0;
     if task.train && spec.epochs > 0 {
         seconds += f64::from(spec.epochs) * timed(budget.mul_f64(0.4), || Ok(trainer.pass()?))?;
     }
-    if task.train && recorded > 0.0 {
+    if task.train && recorded > 0 {
         let one = timed(budget.mul_f64(0.2), || {
             for split in [Split::Train, Split::Test] {
                 trainer.metrics(split)?;
@@ -34,12 +35,21 @@ pub fn task_seconds(task: &Task, exec: Exec, budget: Duration) -> Result<f64, Ta
             }
             Ok(())
         });
-        seconds += recorded * one?;
+        seconds += recorded as f64 * one?;
     }
-    if !task.measure.is_empty() && recorded > 0.0 {
-        let (plan, mut space) = (Plan::new(&network, &data, &task.measure), Space::default());
-        let one = timed(budget.mul_f64(0.4), || Ok(plan.at(exec, 0, trainer.parameters(), &mut space).map(drop)?));
-        seconds += recorded * one?;
+    if !task.measure.is_empty() && recorded > 0 {
+        // What leaves epochs out is timed by itself.
+        let mut by_every: BTreeMap<usize, Vec<Measure>> = BTreeMap::new();
+        for measure in task.measure.iter() {
+            by_every.entry(measure.estimator.measured_of(recorded)).or_default().push(measure.clone());
+        }
+        let budget = budget.mul_f64(0.4 / by_every.len() as f64);
+        for (epochs, measures) in by_every {
+            let (plan, mut space) = (Plan::new(&network, &data, &measures), Space::default());
+            let when = When { epoch: 0, place: 0, is_last: true };
+            let one = timed(budget, || Ok(plan.at(exec, when, trainer.parameters(), &mut space).map(drop)?));
+            seconds += epochs as f64 * one?;
+        }
     }
     Ok(seconds)
 }

@@ -1,9 +1,10 @@
 //! Figures of a cohort from its tables: what is wanted of them, and where they go.
 //!
-//! `select` picks experiments and estimators; `planes`, `curves` and `movie` turn tables into what the room `plot` draws,
+//! `select` picks experiments and estimators; `planes`, `curves`, `compare` and `movie` turn tables into what the room `plot` draws,
 //! `activations` looks at what the store keeps.
 
 pub mod activations;
+pub mod compare;
 pub mod curves;
 pub mod movie;
 pub mod planes;
