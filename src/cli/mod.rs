@@ -31,6 +31,7 @@ mod others;
 mod pilot;
 mod pilot_batch;
 mod plan;
+mod plans;
 mod plot;
 mod print;
 mod progress;

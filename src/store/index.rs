@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::error::{Damage, DamageKind, StoreError};
 use super::footer::{self, Footer};
 use super::frame::{FRAME_HEADER, FrameHeader, checksum, parse_frame_header};
-use super::records::{Attempt, Kind, Measurement, Record, Training, peek};
+use super::records::{Attempt, Dependence, Kind, Measurement, Record, Training, peek};
 use super::scan::{Scan, ScanError, Window, scan};
 use crate::grid::ids::{Id, IdMap, IdSet};
 
@@ -214,6 +214,14 @@ impl Index {
     /// [`StoreError::Io`].
     pub fn measurement(&self, id: Id) -> Result<Option<Measurement>, StoreError> {
         Ok(self.read(id)?.and_then(|record| if let Record::Measurement(measurement) = record { Some(measurement) } else { None }))
+    }
+
+    /// The dependence measurement with this id, see [`Index::read`].
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn dependence(&self, id: Id) -> Result<Option<Dependence>, StoreError> {
+        Ok(self.read(id)?.and_then(|record| if let Record::Dependence(dependence) = record { Some(dependence) } else { None }))
     }
 
     /// What the segments that were read look like from outside: by name, length in bytes and time of the last change. As long as
