@@ -23,8 +23,9 @@ use crate::worker::calibrate::task_seconds;
 const PAST: (u32, usize) = (8, 512);
 /// Kinds of tasks of a cohort measured at most: those with the largest share of the work.
 const MEASURED: usize = 24;
-/// Time for all measuring of a cohort.
-const BUDGET: Duration = Duration::from_millis(1500);
+/// Time for measuring a kind, and for all measuring of a cohort.
+const BUDGET: Duration = Duration::from_millis(300);
+const MOST_BUDGET: Duration = Duration::from_millis(1500);
 
 /// What a plan will cost.
 #[derive(Clone, Copy)]
@@ -180,7 +181,7 @@ fn measured(samples: &[&Task], workers: u32) -> Result<Vec<(Task, f64)>, Failure
     }
     let exec = Exec { isa: machine::isa()?, parallel: false };
     let cores = thread::available_parallelism().map_or(1, usize::from).min(workers as usize).max(1);
-    let budget = BUDGET / u32::try_from(samples.len()).unwrap_or(u32::MAX);
+    let budget = BUDGET.min(MOST_BUDGET / u32::try_from(samples.len()).unwrap_or(u32::MAX));
     let all = || samples.iter().map(|task| task_seconds(task, exec, budget).ok()).collect::<Vec<_>>();
     let by_core: Vec<Vec<Option<f64>>> = thread::scope(|scope| {
         let threads: Vec<_> = (0..cores).map(|_| scope.spawn(all)).collect();

@@ -23,9 +23,10 @@ pub(super) fn finding(cohort: &Cohort, activation: &str) -> Option<Finding> {
     let verdict = if 2 * agreeing > courses.len() { Verdict::Reproduced } else { Verdict::NotReproduced };
     let name = if is_tanh { "tanh" } else { "ReLU" };
     let mut sentence = format!(
-        "{name}: I(X;T) of the last hidden layer is {} ({:.0} % lost; mean of {}, {}).",
+        "{name}: I(X;T) of the last hidden layer is {} ({:.0} % lost; {} of {}, {}).",
         middle.text(),
         100.0 * middle.share(),
+        cohort.average,
         runs(middle.runs),
         middle.how.text()
     );

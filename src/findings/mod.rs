@@ -31,9 +31,11 @@ const MEASURING: [&str; 2] = ["calculate_mi_for", "estimators"];
 pub struct Cohort {
     /// Its name.
     pub name: String,
+    /// What courses are over runs: mean or median.
+    pub average: &'static str,
     /// Its experiments.
     pub experiments: Vec<Experiment>,
-    /// I(X;T) of hidden layers over epochs, mean over runs.
+    /// I(X;T) of hidden layers over epochs, mean or median over runs.
     pub courses: Vec<Course>,
     /// Lower against upper bounds, run by run.
     pub order: order::Order,
@@ -74,7 +76,7 @@ pub struct Course {
     pub how: How,
     /// The layer, from 0.
     pub layer: usize,
-    /// Runs in the mean.
+    /// Runs in it.
     pub runs: i64,
     /// (epoch, bits), by epoch; never empty.
     pub points: Vec<(i64, f64)>,
@@ -288,7 +290,7 @@ mod samples {
     }
 
     pub fn cohort(name: &str, experiments: Vec<Experiment>, courses: Vec<Course>) -> Cohort {
-        Cohort { name: name.to_owned(), experiments, courses, ..Cohort::default() }
+        Cohort { name: name.to_owned(), average: "mean", experiments, courses, ..Cohort::default() }
     }
 }
 

@@ -31,7 +31,7 @@ pub fn overview_page(title: &str, findings: &[Finding], cards: &[Card]) -> Strin
     }
     html.markup("</ul></nav>");
     if !findings.is_empty() {
-        tell(&mut html, findings);
+        tell(&mut html, findings, cards);
     }
     for card in cards {
         html.open("section", &[("id", &component(&card.name))]);
@@ -61,7 +61,7 @@ pub fn overview_page(title: &str, findings: &[Finding], cards: &[Card]) -> Strin
 }
 
 /// The findings, claim by claim.
-fn tell(html: &mut Html, findings: &[Finding]) {
+fn tell(html: &mut Html, findings: &[Finding], cards: &[Card]) {
     html.open("section", &[("id", "findings"), ("class", "findings")]).element("h2", &[], "Findings");
     html.element(
         "p",
@@ -77,6 +77,10 @@ fn tell(html: &mut Html, findings: &[Finding]) {
         for finding in claim {
             html.open("li", &[]);
             html.element("a", &[("href", &format!("#{}", component(&finding.cohort)))], &finding.cohort).markup(" ");
+            let card = cards.iter().find(|card| card.name == finding.cohort && !card.description.is_empty());
+            if let Some(card) = card {
+                html.element("small", &[], &format!("({})", card.description)).markup(" ");
+            }
             let verdict = finding.verdict.name();
             html.element("span", &[("class", "verdict"), ("data-verdict", verdict)], verdict).markup(" ");
             html.text(&finding.sentence);

@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::exit::Failure;
 use crate::cli::figures::parameters;
+use crate::cli::figures::planes::Average;
 use crate::cli::load::Loaded;
 use crate::findings::{Cell, Cohort, Course, Experiment, Finding, How, order, processing};
 use crate::query::facts;
-use crate::store::tables::{read_aggregate, read_measures, read_metrics};
+use crate::store::tables::{Statistics, read_aggregate, read_measures, read_metrics};
 use crate::train::spec::{Loss, Split};
 
 /// Experiments of a cohort that are compared at most: findings are about studies, not about searches.
@@ -37,19 +38,25 @@ pub fn read(loaded: &Loaded, dir: &Path) -> Result<Cohort, Failure> {
     };
     let experiments: Vec<Experiment> = loaded.grid.experiments.iter().map(experiment).collect();
     let places: HashMap<String, usize> = experiments.iter().enumerate().map(|(i, e)| (e.label.clone(), i)).collect();
-    let mut cohort = Cohort { name, experiments, ..Cohort::default() };
-    cohort.courses = courses(&cohort.experiments, &places, &dir.join("aggregate.parquet"))?;
+    let (average, value) = Average::of(&loaded.cohort).take();
+    let mut cohort = Cohort { name, average, experiments, ..Cohort::default() };
+    cohort.courses = courses(&cohort.experiments, &places, value, &dir.join("aggregate.parquet"))?;
     read_runs(&mut cohort, &places, &dir.join("measures.parquet"))?;
     Ok(cohort)
 }
 
-/// Mean I(X;T) of the hidden layers over epochs.
-fn courses(experiments: &[Experiment], places: &HashMap<String, usize>, path: &Path) -> Result<Vec<Course>, Failure> {
+/// I(X;T) of the hidden layers over epochs, `value` of all runs.
+fn courses(
+    experiments: &[Experiment],
+    places: &HashMap<String, usize>,
+    value: fn(&Statistics) -> Option<f64>,
+    path: &Path,
+) -> Result<Vec<Course>, Failure> {
     let mut courses: BTreeMap<(usize, How, usize), Course> = BTreeMap::new();
     for row in read_aggregate(path)? {
         let row = row?;
         let known = places.get(&row.experiment).copied().zip(usize::try_from(row.layer).ok());
-        let (Some((experiment, layer)), Some(bits)) = (known, row.i_xt.mean) else { continue };
+        let (Some((experiment, layer)), Some(bits)) = (known, value(&row.i_xt)) else { continue };
         if layer + 1 >= experiments[experiment].widths.len() {
             continue;
         }
