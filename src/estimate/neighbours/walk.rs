@@ -190,8 +190,8 @@ impl Order {
             let (in_along, in_across) = ((along[lane] - centre.0).abs(), (across[lane] - centre.1).abs());
             joint[lane] = if in_along > in_across { in_along } else { in_across };
         }
-        for lane in 0..WIDTH {
-            near |= u8::from(joint[lane] <= *bound) << lane;
+        for (lane, distance) in joint.iter().enumerate() {
+            near |= u8::from(*distance <= *bound) << lane;
         }
         if near != 0 {
             gather(near, &joint, block * WIDTH, (own, self.examples.len()), nearest, bound);
