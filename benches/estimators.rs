@@ -1,12 +1,13 @@
 //! Speed of the estimators: ns a row or a pair, and the share of the machine's arithmetic peak, for every instruction set.
 //!
-//! `cargo bench --bench estimators`. The roofline table comes first, then criterion's statistics of the same calls.
+//! `cargo bench --bench estimators`. The roofline tables come first, then criterion's statistics of some of the calls; `-- --test` leaves
+//! those out. What peers need for the same: `benches/peers`.
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use infoplane::estimate::{Classes, Estimator, EstimatorSpec, Sample, Scratch, Values};
+use infoplane::estimate::{Classes, Estimator, EstimatorSpec, Pair, PairEstimator, Sample, Scratch, Side, Values};
 use infoplane::math::exec::Exec;
 use infoplane::math::rng::{Purpose, Stream};
 use infoplane::math::simd::{Block, Isa, Kernel, LANES, Simd};
@@ -111,7 +112,106 @@ fn others() {
         black_box(upper.of_layer(double, &classes, Exec::serial(), &mut Scratch::default()).expect("an estimate"));
     });
     let pairs = 4096.0 * 4096.0 / 2.0;
-    println!("{:9} upper64  {:>5} {:>8} {:>10.3} {:>7.3}/pair", "best", 10, 4096, seconds * 1e3, seconds * 1e9 / pairs);
+    let gflops = pairs * operations_per_pair(10) / seconds / 1e9;
+    let head = format!("{:9} upper64  {:>5} {:>8} {:>10.3}", "best", 10, 4096, seconds * 1e3);
+    println!("{head} {:>7.3}/pair {gflops:>10.1} {:>6.0} %", seconds * 1e9 / pairs, 100.0 * gflops / (peak(Isa::best()) / 2.0));
+    for examples in [4096, 20_000] {
+        let (values, classes) = layer(10, examples);
+        let sample = Sample::new(values.view(), &classes).expect("finite activations");
+        let kde = EstimatorSpec::by_name("kde").expect("kde");
+        let seconds = least(|| {
+            black_box(kde.information(black_box(&sample), Exec::serial(), &mut Scratch::default()).expect("an estimate"));
+        });
+        let pairs = (examples * examples) as f64 / 2.0;
+        let gflops = pairs * operations_per_pair(10) / seconds / 1e9;
+        let head = format!("{:9} kde      {:>5} {examples:>8} {:>10.3}", "best", 10, seconds * 1e3);
+        println!("{head} {:>7.3}/pair {gflops:>10.1} {:>6.0} %", seconds * 1e9 / pairs, 100.0 * gflops / peak(Isa::best()));
+    }
+}
+
+/// Two sides that depend on each other, each of so many normal columns, as single precision holds them.
+fn sides(units: usize, examples: usize) -> [Array2<f64>; 2] {
+    let mut stream = Stream::new(2, Purpose::Init, 0);
+    let x = Array2::from_shape_simple_fn((examples, units), || f64::from(stream.normal() as f32));
+    let y = x.mapv(|value| f64::from((0.6 * value + 0.8 * stream.normal()) as f32));
+    [x, y]
+}
+
+/// Floating-point operations of a pair of examples where all pairs are looked at, and whether in double precision: a difference and a
+/// maximum a unit, then which is farther, whether it is near, and four counts; or a difference, a square and a sum a unit, a root and two
+/// sums a side, and a product.
+fn operations_of_sides(name: &str, units: usize) -> Option<(f64, bool)> {
+    match name {
+        "ksg1" | "ksg2" | "mixed_ksg" if units > 6 => Some((2.0 * units as f64 + 6.0, false)),
+        "dcor" if units > 2 => Some((3.0 * units as f64 + 2.0 * 3.0 + 2.0, true)),
+        _ => None,
+    }
+}
+
+/// The methods that compare two sides, of 10 columns each, or of one where a method is for that or faster there. Those of nearest
+/// neighbours look at every pair from both ends.
+fn of_sides(peak: f64) {
+    println!(
+        "\n{:9} {:8} {:>5} {:>8} {:>10} {:>12} {:>10} {:>8}",
+        "", "method", "units", "examples", "ms", "ns", "GFLOP/s", "of peak"
+    );
+    let wide = ["ksg1", "ksg2", "mixed_ksg", "dcor", "svcca", "edge"];
+    let narrow = ["ksg1", "ksg2", "mixed_ksg", "dcor", "bspline", "adaptive"];
+    let cases = wide.map(|name| (name, 10)).into_iter().chain(narrow.map(|name| (name, 1)));
+    for ((name, units), examples) in cases.flat_map(|case| [(case, 4096), (case, 20_000)]) {
+        let [x, y] = sides(units, examples);
+        let pair = Pair::new(x.view(), Side::Values(y.view())).expect("finite values");
+        let spec = EstimatorSpec::by_name(name).expect("a method");
+        let mut scratch = Scratch::default();
+        let seconds = least(|| {
+            black_box(spec.estimate(black_box(&pair), Exec::serial(), &mut scratch).expect("an estimate"));
+        });
+        let head = format!("{:9} {name:9}{:>4} {examples:>8} {:>10.3}", "best", 2 * units, seconds * 1e3);
+        let Some((operations, double)) = operations_of_sides(name, 2 * units) else {
+            println!("{head} {:>8.2}/row", seconds * 1e9 / examples as f64);
+            continue;
+        };
+        let all = (examples * examples) as f64;
+        let (pairs, peak) = if double { (all / 2.0, peak / 2.0) } else { (all, peak) };
+        let gflops = pairs * operations / seconds / 1e9;
+        println!("{head} {:>7.3}/pair {gflops:>10.1} {:>6.0} %", seconds * 1e9 / pairs, 100.0 * gflops / peak);
+    }
+}
+
+/// How much of two independent runs' speed two threads have that share one estimate.
+fn two_threads() {
+    println!("\ntwo threads on one estimate, as a share of two estimates on a thread each:");
+    let two = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+    let share = |name: &str, one: &(dyn Fn(Exec) + Sync)| {
+        let serial = Exec::serial();
+        let parallel = Exec { parallel: true, ..serial };
+        let together = least(|| two.install(|| one(parallel)));
+        let apart = least(|| {
+            two.install(|| rayon::join(|| one(serial), || one(serial)));
+        });
+        println!("  {name:10} {:.2}", apart / (2.0 * together));
+    };
+    for examples in [4096, 20_000] {
+        println!(" {examples} examples of 10 units");
+        let (values, classes) = layer(10, examples);
+        let sample = Sample::new(values.view(), &classes).expect("finite activations");
+        let inputs = layer(12, examples).0;
+        let sample = sample.with_inputs(inputs.view()).expect("finite inputs");
+        for name in ["binning", "upper", "lower", "edge", "kde"] {
+            let spec = EstimatorSpec::by_name(name).expect("a method");
+            share(name, &|exec| {
+                black_box(spec.information(black_box(&sample), exec, &mut Scratch::default()).expect("an estimate"));
+            });
+        }
+        let [x, y] = sides(10, examples);
+        let pair = Pair::new(x.view(), Side::Values(y.view())).expect("finite values");
+        for name in ["ksg1", "mixed_ksg", "dcor", "svcca"] {
+            let spec = EstimatorSpec::by_name(name).expect("a method");
+            share(name, &|exec| {
+                black_box(spec.estimate(black_box(&pair), exec, &mut Scratch::default()).expect("an estimate"));
+            });
+        }
+    }
 }
 
 /// One line for each instruction set, shape and estimator. Where the processor adds and subtracts beside its multiply-adds, a share
@@ -151,6 +251,8 @@ fn roofline() {
 fn estimators(criterion: &mut Criterion) {
     roofline();
     others();
+    of_sides(peak(Isa::best()));
+    two_threads();
     let (values, classes) = layer(10, 4096);
     let sample = Sample::new(values.view(), &classes).expect("finite activations");
     for spec in SPECS {

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cohort.toml ─ cohort (parse, check) ─ grid (experiments, runs) ─ plan (tasks = grid − store)
-//!       ─ launch (local) ─ worker: train → record → estimate ─ store (records, committed atomically; tables)
+//!       ─ launch (local | mpi | sge) ─ worker: train → record → estimate ─ store (records, committed atomically; tables)
 //!       ─ aggregate (mean, median, sd, sem, CI over runs) ─ plot / report
 //! ```
 //!
@@ -15,7 +15,7 @@
 //! | [`train`] | data sets, layers, optimizers, the step; pure | `math` |
 //! | [`data`] | bytes of files → labelled examples; opens no file | `math`, `train` |
 //! | [`estimate`] | estimators of mutual information; pure | `math` |
-//! | [`study`] | small numerical studies of the method; pure | `train`, `math` |
+//! | [`study`] | small numerical studies of the method; pure | `train`, `estimate`, `math` |
 //! | [`cohort`] | TOML → checked cohort; errors with line, column, key | `train`, `estimate` (their checked types) |
 //! | [`grid`] | cohort → experiments → runs → tasks; ids, seeds; pure | `cohort`, `train`, `estimate` |
 //! | [`store`] | records, atomic commit, index, tables; knows Parquet | `grid`, `cohort`, `data`, `train`, `estimate` (their checked types) |
@@ -24,7 +24,8 @@
 //! | [`aggregate`] | statistics over runs, tables of a cohort | `store`, `grid`, `cohort`, `train`, `estimate` |
 //! | [`query`] | what is known of runs; finding, comparing, carrying over | `store`, `grid`, `cohort`, `aggregate`, `train`, `estimate` |
 //! | [`plot`] | figures from numbers | nothing of ours |
-//! | [`report`] | HTML pages from numbers | nothing of ours |
+//! | [`findings`] | what tables show of the published claims; pure | nothing of ours |
+//! | [`report`] | HTML pages from numbers | `findings` |
 //! | [`cli`] | one file per subcommand | everything |
 //!
 //! `math`, `train`, `estimate`, `grid` do no I/O, read no clock and no environment. A test (`tests/architecture.rs`) holds these rules.
@@ -34,6 +35,7 @@ pub mod cli;
 pub mod cohort;
 pub mod data;
 pub mod estimate;
+pub mod findings;
 pub mod grid;
 pub mod launch;
 pub mod math;

@@ -17,7 +17,7 @@ epochs = 4
 batch_size = 300
 learning_rate = 0.002
 calculate_mi_for = ["test"]
-estimators = ["binning", "lower", { upper = { noise_variance = 0.01 } }]
+estimators = ["binning", "lower", { upper = { noise_variance = 0.01 } }, "svcca", { dcor = { every = 3 } }, "bspline"]
 record_initial = true
 
 [grid]

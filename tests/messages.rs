@@ -164,6 +164,15 @@ fn the_study_has_the_published_size() {
     let sum = |key: &str| plans.iter().filter_map(|plan| plan[key].as_u64()).sum::<u64>();
     // 261 distinct trainings, of which cohorts share some.
     assert_eq!((plans.len(), sum("runs"), sum("trainings")), (15, 1002, 342));
+    for plan in &plans {
+        let total = &plan["total"];
+        let counts = ["runs", "missing", "trainings"].map(|key| total[key].as_u64());
+        assert_eq!(counts, [Some(1002), Some(1002), Some(261)], "{total}");
+        // Shared work is paid once.
+        let parts = plans.iter().filter_map(|plan| plan["predicted_cpu_seconds"]["mean"].as_f64()).sum::<f64>();
+        let all = total["predicted_cpu_seconds"]["mean"].as_f64().expect("a number");
+        assert!(all > 0.3 * parts && all < 0.8 * parts, "{all} {parts}");
+    }
 }
 
 #[test]

@@ -87,6 +87,7 @@ fn pages_work_in_a_browser() {
     lab.call(&["report", "pages", "--out", "r"]).expect(0);
     lab.call(&["report", "large", "--out", "large"]).expect(0);
     lab.call(&["plot", "movie", "pages", "--out", "r", "--split", "train"]).expect(0);
+    two_cohorts(&lab, "o");
     let pictures = std::env::var_os("INFOPLANE_TEST_PICTURES").map_or_else(|| lab.path("."), PathBuf::from);
     let board = Board::serve(&lab, &[]);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/browser.py");
@@ -96,6 +97,7 @@ fn pages_work_in_a_browser() {
     command.arg(format!("large={}", lab.path("large/large/report.html").display()));
     command.arg(format!("movie={}", lab.path("r/pages/figures/movie_train.mp4").display()));
     command.arg(format!("board={}", board.address));
+    command.arg(format!("overview={}", lab.path("o/index.html").display()));
     let output = command.output().unwrap_or_else(|e| panic!("INFOPLANE_TEST_PYTHON={}: {e}", python.display()));
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}{}", said(&output.stdout), said(&output.stderr));
@@ -103,14 +105,19 @@ fn pages_work_in_a_browser() {
     assert_eq!(said(&output.stdout), "ok\n");
 }
 
-#[test]
-fn several_cohorts_leave_reports_and_an_overview() {
-    let lab = Lab::new();
+/// Runs two short cohorts, one after the other, into a store.
+fn two_cohorts(lab: &Lab, store: &str) {
     std::fs::create_dir(lab.path("sweeps")).expect("a directory");
     for name in ["one", "two"] {
         lab.write(&format!("sweeps/{name}.toml"), &PAGES.replace("\"pages\"", &format!("\"{name}\"")).replace("= 40", "= 3"));
     }
-    lab.call(&["run", "sweeps", "--out", "r"]).expect(0);
+    lab.call(&["run", "sweeps", "--out", store]).expect(0);
+}
+
+#[test]
+fn several_cohorts_leave_reports_and_an_overview() {
+    let lab = Lab::new();
+    two_cohorts(&lab, "r");
     let overview = std::fs::read_to_string(lab.path("r/index.html")).expect("an overview");
     for name in ["one", "two"] {
         for expected in [format!("./{name}/report.html"), format!("./{name}/figures/infoplane_train.png")] {
@@ -119,6 +126,23 @@ fn several_cohorts_leave_reports_and_an_overview() {
         let report = std::fs::read_to_string(lab.path(&format!("r/{name}/report.html"))).expect("a report");
         assert!(!report.contains("<script>window.hostile") && report.contains("&lt;script&gt;window.hostile"));
     }
+    // What they show of the published claims, each with its numbers; the same as JSON.
+    let json = lab.call(&["report", "one", "two", "--out", "r", "--json"]).expect(0).stdout;
+    let findings: Vec<serde_json::Value> = serde_json::from_str(&json).expect("a list");
+    let claims: Vec<_> = findings.iter().map(|finding| (finding["claim"].as_str(), finding["cohort"].as_str())).collect();
+    for claim in
+        ["tanh compresses in the late layers", "Binning violates the data-processing inequality from wide to narrow layers"]
+    {
+        assert!(["one", "two"].iter().all(|&name| claims.contains(&(Some(claim), Some(name)))), "{claims:?}");
+    }
+    for finding in &findings {
+        let sentence = finding["sentence"].as_str().expect("a sentence").replace('<', "&lt;").replace('>', "&gt;");
+        assert!(overview.contains(&sentence) && overview.contains(finding["verdict"].as_str().expect("a verdict")), "{sentence}");
+        assert!(finding["comparisons"].as_array().is_some_and(|rows| !rows.is_empty()), "{finding}");
+    }
+    // Nobody told it what to find: both cohorts are the same but for their names.
+    let of = |name: &str| findings.iter().filter(|f| f["cohort"] == name).map(|f| f["sentence"].clone()).collect::<Vec<_>>();
+    assert_eq!(of("one"), of("two"));
 }
 
 #[test]
@@ -167,6 +191,20 @@ fn a_dashboard_gives_what_is_asked_for_and_nothing_else() {
         let answer = get(target);
         assert!(answer.starts_with("HTTP/1.1 404") && !answer.contains("\r\n\r\nsecret"), "{target}: {answer}");
     }
+    // A part of a file, as films are played.
+    let part = board.get("/files/pages/measures.parquet", "Host: HOST\r\nRange: bytes=0-3\r\n");
+    assert!(part.starts_with("HTTP/1.1 206") && part.ends_with("\r\n\r\nPAR1"), "{part}");
+    let beyond = board.get("/files/pages/measures.parquet", "Host: HOST\r\nRange: bytes=99999999-\r\n");
+    assert!(beyond.starts_with("HTTP/1.1 416"), "{beyond}");
+    // What a pilot said of a run stands on its page.
+    let shown = lab.call(&["show", "pages:activation_fn=tanh:0", "--out", "r", "--json"]).expect(0).stdout;
+    let is_id = |word: &&str| word.len() == 32 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let training = shown.split('"').find(is_id).expect("a training's id");
+    std::fs::create_dir_all(lab.path("r/.infoplane/sweeps/0123456789ab/logs")).expect("a sweep");
+    lab.write("r/.infoplane/sweeps/0123456789ab/logs/1.log", &format!("other <b>\n{training} took <i>long</i>\n"));
+    let page = get("/run?id=pages%3Aactivation_fn%3Dtanh%3A0");
+    assert!(page.contains("took &lt;i&gt;long&lt;/i&gt;") && !page.contains("other &lt;b"), "{page}");
+    assert!(!get("/run?id=pages%3Aactivation_fn%3Dtanh%3A1").contains("took"));
     assert!(board.get("/", "Host: evil.example\r\n").starts_with("HTTP/1.1 421"));
     let long = format!("Host: HOST\r\nX: {}\r\n", "x".repeat(20_000));
     assert!(board.get("/", &long).starts_with("HTTP/1.1 431"));

@@ -91,3 +91,26 @@ fn tables_come_as_csv_too() {
     lab.call(&["run", "a.toml"]).expect(0);
     assert_eq!(rows("runs"), before + 2);
 }
+
+#[test]
+fn what_cohorts_share_is_planned_once() {
+    let lab = Lab::new();
+    lab.write("a.toml", COHORT);
+    lab.write("b.toml", &COHORT.replace("name = 'a'", "name = 'b'").replace("['binning']", "['binning', 'upper']"));
+    let plans = json(&lab, &["plan", "a.toml", "b.toml", "--json", "--no-measure"]);
+    let total = |plans: &Value, keys: [&str; 4]| keys.map(|key| plans[0]["total"][key].as_u64().expect("a count"));
+    assert_eq!((&plans[0]["total"], plans[1]["trainings"].as_u64()), (&plans[1]["total"], Some(6)));
+    // Six trainings for twelve runs; binning and upper on two splits of each.
+    assert_eq!(total(&plans, ["runs", "trainings", "measurements", "missing"]), [12, 6, 24, 12]);
+    assert_eq!(plans[0]["total"]["to_do"], serde_json::json!({ "trainings": 6, "measurements": 24, "tasks": 12 }));
+    assert!(json(&lab, &["plan", "a.toml", "--json", "--no-measure"]).get("total").is_none());
+    lab.call(&["run", "a.toml"]).expect(0);
+    let plans = json(&lab, &["plan", "a.toml", "b.toml", "--json", "--no-measure"]);
+    assert_eq!(total(&plans, ["runs", "trainings", "measurements", "missing"]), [12, 6, 24, 6]);
+    assert_eq!(plans[0]["total"]["to_do"], serde_json::json!({ "trainings": 0, "measurements": 12, "tasks": 6 }));
+    let text = lab.call(&["plan", "a.toml", "b.toml", "--no-measure"]).expect(0).stdout;
+    assert!(
+        text.contains("all 2 cohorts: 4 experiments, 12 runs") && text.contains("to do: 0 trainings, 12 measurements"),
+        "{text}"
+    );
+}

@@ -17,7 +17,7 @@ architecture = [4, 3]
 epochs = 12
 batch_size = 1024
 calculate_mi_for = ["train", "test", "full"]
-estimators = ["binning", { upper = { noise_variance = 0.01 } }]
+estimators = ["binning", { upper = { noise_variance = 0.01 } }, "svcca", { dcor = { every = 4 } }, "bspline"]
 
 [grid]
 activation_fn = ["tanh", { label = "</text><script>x</script>", set = { activation_fn = "relu" } }]
@@ -41,6 +41,7 @@ fn every_kind_is_drawn_for_every_split_in_both_formats() {
         ("accuracy", &["train", "test"]),
         ("activations", &["train", "test", "full"]),
         ("single-neuron", &["train", "test", "full"]),
+        ("compare", &["train", "test", "full"]),
     ] {
         for split in splits {
             let common = ["plot", kind, "c", "--out", "r", "--split", split, "--to", "f"];
@@ -82,10 +83,42 @@ fn planes_are_selected_and_drawn_as_asked_for() {
     // The mean of two runs is their median.
     assert_eq!(median.replace("median of", "mean of"), panels(&[]).1);
     assert_ne!(panels(&["--map", "gnuplot"]).1, panels(&[]).1);
+    // A cohort of medians is drawn by them unless somebody says otherwise; nothing runs again for that.
+    lab.write("c.toml", &COHORT.replace("n_runs = 2", "n_runs = 2\nplot_median = true"));
+    let again = lab.call(&["run", "c.toml", "--out", "r", "--json"]).expect(0).stdout;
+    let again: serde_json::Value = serde_json::from_str(&again).expect("JSON");
+    assert_eq!(again["tasks"]["done"], 0, "{again}");
+    assert!(panels(&[]).1.contains("median of 2 runs") && panels(&["--average", "mean"]).1.contains("mean of 2 runs"));
     assert_ne!(panels(&["--colours", "log"]).1, panels(&[]).1);
     let limits: Vec<String> =
         ["auto", "free", "harmonics", "mnist", "0,9,0,2"].map(|limits| panels(&["--limits", limits]).1).into();
     assert!((0..limits.len()).all(|i| limits[i + 1..].iter().all(|other| *other != limits[i])));
+}
+
+#[test]
+fn layers_are_compared_at_any_measured_epoch() {
+    let lab = lab();
+    let panels = |arguments: &[&str]| {
+        let common = ["plot", "compare", "c", "--out", "r", "--split", "full", "--to", "x.svg"];
+        lab.call(&[&common[..], arguments].concat()).expect(0);
+        let svg = fs::read_to_string(lab.path("x.svg")).expect("an SVG");
+        (svg.matches("<g><title>").count(), svg)
+    };
+    // An experiment and measure a panel; what compares units has no place.
+    let (all, last) = panels(&[]);
+    assert_eq!(all, 8);
+    assert!(last.contains("epoch 11") && last.contains("mean of 2 runs"));
+    assert_eq!(panels(&["--measure", "svcca"]).0, 4);
+    assert_eq!(panels(&["--measure", "dcor every 4, unbiased false", "--where", "activation_fn=tanh"]).0, 2);
+    assert_eq!(panels(&["--epoch", "11"]).1, last);
+    // At epoch 3 svcca alone was measured.
+    assert_eq!((panels(&["--epoch", "4"]).0, panels(&["--epoch", "3"]).0), (8, 4));
+    let none = lab.call(&["plot", "compare", "c", "--out", "r", "--epoch", "12"]).expect(3);
+    assert!(none.stderr.contains("svcca variance 0.99 on full at epochs 11, 10, 9"), "{}", none.stderr);
+    lab.write("plain.toml", "name = \"plain\"\n[experiment]\nepochs = 1\n");
+    lab.call(&["run", "plain.toml", "--out", "r"]).expect(0);
+    let none = lab.call(&["plot", "compare", "plain", "--out", "r"]).expect(3);
+    assert!(none.stderr.contains("add \"svcca\" or \"dcor\" to its `estimators`"), "{}", none.stderr);
 }
 
 #[test]

@@ -26,6 +26,7 @@ const WELL_FORMED: &[&str] = &[
     "exclude-matches-nothing",
     "labels-twice",
     "step-trained",
+    "units-too-many",
     "too-many-points",
     // What a layer is depends on the architecture.
     "stop-when-unfit",

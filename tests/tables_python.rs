@@ -19,19 +19,21 @@ architecture = [4, 3]
 epochs = 60
 batch_size = 512
 calculate_mi_for = ["test", "train"]
-estimators = ["binning", { binning = { bin_width = 0.5 } }]
+estimators = ["binning", { binning = { bin_width = 0.5 } }, "svcca", { dcor = { every = 11 } }, { bspline = { every = 55 } }]
 
 [grid]
 activation_fn = ["tanh", "relu"]
 "#;
-/// Rows that each table must have: experiments × runs × recorded epochs × layers × splits × estimators, as far as they apply.
-const ROWS: [(&str, usize); 6] = [
+/// Rows that each table must have: experiments × runs × recorded epochs × layers × splits × estimators, as far as they apply; pairs of four
+/// layers, the input among them, and of their units.
+const ROWS: [(&str, usize); 7] = [
     ("runs", 2 * 3),
     ("measures", 2 * 3 * 56 * 3 * 2 * 2),
     ("metrics", 2 * 3 * 56 * 2),
     ("gradients", 2 * 3 * 56 * 3 * 2),
     ("aggregate", 2 * 56 * 3 * 2 * 2),
     ("provenance", 2 * 3),
+    ("dependence", 2 * 3 * 2 * ((56 + 6) * 6 + 2 * (10 + 6 + 3))),
 ];
 
 #[test]

@@ -1,6 +1,7 @@
 //! Walks a cohort in the order of its grid and writes its tables from the committed records.
 
 use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::AggregateError;
@@ -12,7 +13,7 @@ use crate::grid::ids::{Id, run_seed};
 use crate::grid::{Experiment, Grid};
 use crate::store::records::Training;
 use crate::store::tables::{
-    AggregateRow, RunKey, TableWriter, aggregate, gradients, measures, metrics, provenance, publish, runs,
+    AggregateRow, RunKey, TableError, TableWriter, aggregate, dependence, gradients, measures, metrics, provenance, publish, runs,
 };
 use crate::store::{Disk, Index, OsDisk};
 use crate::train::spec::Split;
@@ -39,8 +40,8 @@ pub struct ExperimentSummary {
     pub test_accuracy: Option<f64>,
 }
 
-/// Writes `runs`, `measures`, `metrics`, `gradients`, `aggregate` and `provenance` of a cohort into `dir`, the cohort's directory, from what
-/// the index knows. Rows stand in the order of the grid; memory does not grow with the number of runs (see `Gathered`). A run contributes what it has: metrics and gradients if its training is committed, each measurement if it is. A
+/// Writes `runs`, `measures`, `metrics`, `gradients`, `aggregate` and `provenance` of a cohort into `dir`, the cohort's directory, and
+/// `dependence` where the cohort asks for such a measure, from what the index knows. Rows stand in the order of the grid; memory does not grow with the number of runs (see `Gathered`). A run contributes what it has: metrics and gradients if its training is committed, each measurement if it is. A
 /// record found damaged here counts as missing, see [`Index::damage`].
 ///
 /// # Errors
@@ -74,6 +75,8 @@ struct Tables {
     gradients: TableWriter,
     aggregate: TableWriter,
     provenance: TableWriter,
+    /// Of cohorts that ask for it.
+    dependence: Option<TableWriter>,
 }
 
 impl Tables {
@@ -86,14 +89,36 @@ impl Tables {
             gradients: TableWriter::create(disk, dir, gradients::table())?,
             aggregate: TableWriter::create(disk, dir, aggregate::table())?,
             provenance: TableWriter::create(disk, dir, provenance::table())?,
+            dependence: asks_for_dependence(grid).then(|| TableWriter::create(disk, dir, dependence::table())).transpose()?,
         })
     }
 
     /// All are made durable before the first gets its name, so that a crash hardly ever leaves tables of different age.
     fn publish(self, disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>, AggregateError> {
+        let is_asked = self.dependence.is_some();
         let all = [self.runs, self.measures, self.metrics, self.gradients, self.aggregate, self.provenance];
-        let closed = all.into_iter().map(TableWriter::close).collect::<Result<_, _>>()?;
-        Ok(publish(disk, dir, closed)?)
+        let closed = all.into_iter().chain(self.dependence).map(TableWriter::close).collect::<Result<_, _>>()?;
+        let paths = publish(disk, dir, closed)?;
+        if !is_asked {
+            remove_stale(disk, dir)?;
+        }
+        Ok(paths)
+    }
+}
+
+/// Whether an experiment compares layers or units.
+fn asks_for_dependence(grid: &Grid) -> bool {
+    grid.experiments.iter().any(|experiment| experiment.settings.estimators.iter().any(|e| e.compares().is_some()))
+}
+
+/// Removes the table of a cohort that asked for it once: it is none of what the cohort asks for now.
+fn remove_stale(disk: &dyn Disk, dir: &Path) -> Result<(), AggregateError> {
+    let path = dir.join(format!("{}.parquet", dependence::table().name));
+    match disk.remove(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(TableError::Io { action: "remove the table of an earlier form of the cohort", path, source }.into())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -166,6 +191,14 @@ impl<'a> Walk<'a> {
         for (place, (estimator, params, split)) in self.measured.iter().enumerate() {
             let id = Id::measurement(training, estimator, *split);
             ids.push(id);
+            if let Some(table) = tables.dependence.as_mut().filter(|_| estimator.compares().is_some()) {
+                let Some(mut record) = self.index.dependence(id)? else { continue };
+                record.rows.sort_by_key(|row| (row.epoch, row.layer_a, row.layer_b, row.units));
+                for row in &record.rows {
+                    table.push(&dependence::row(key, estimator, params, *split, row))?;
+                }
+                continue;
+            }
             let Some(mut record) = self.index.measurement(id)? else { continue };
             record.rows.sort_by_key(|row| (row.epoch, row.layer));
             for row in &record.rows {
@@ -226,7 +259,9 @@ mod tests {
     use super::*;
     use crate::cohort::settings::Settings;
     use crate::store::Store;
-    use crate::store::records::{Attempt, AttemptStatus, GradientRow, MeasureRow, Measurement, MetricRow, Record};
+    use crate::store::records::{
+        Attempt, AttemptStatus, Dependence, DependenceRow, GradientRow, MeasureRow, Measurement, MetricRow, Record,
+    };
     use crate::store::tables::{read_aggregate, read_metrics};
     use crate::train::spec::{Activation, TrainingSpec};
 
@@ -483,6 +518,46 @@ mod tests {
         assert!(error.to_string().contains("NaN in column loss of table metrics"), "{error}");
         assert!(before == fs::read(out.join("metrics.parquet")).unwrap());
         assert_eq!(fs::read_dir(&out).unwrap().count(), 6);
+    }
+
+    #[test]
+    fn dependence_has_a_table_of_its_own_where_it_is_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("c");
+        let mut grid = grid();
+        let [layers, units] = ["svcca", "bspline"].map(|name| EstimatorSpec::by_name(name).unwrap());
+        grid.experiments[1].settings.estimators.extend([layers, units]);
+        let mut records = records(&grid);
+        // In place of what `records` makes of every estimator.
+        for record in &mut records {
+            let Record::Measurement(Measurement { id, training, .. }) = &*record else { continue };
+            let is_of = |estimator| Split::ALL.iter().any(|split| *id == Id::measurement(*training, &estimator, *split));
+            let row = |epoch, layer_a, units| DependenceRow { epoch, layer_a, layer_b: 1, units, value: 0.25 };
+            let rows = match (is_of(layers), is_of(units)) {
+                (true, _) => vec![row(9, 0, None), row(9, -1, None), row(0, 0, None)],
+                (_, true) => vec![row(9, 1, Some((0, 2))), row(9, 1, Some((0, 0)))],
+                _ => continue,
+            };
+            *record = Record::Dependence(Dependence { id: *id, training: *training, rows });
+        }
+        let index = store_of(dir.path(), &records);
+        let summary = materialise(&grid, &index, &out).unwrap();
+        assert_eq!((summary.tables.len(), summary.runs.of(RunStatus::Ok)), (7, 9));
+        let expected = "experiment run seed measure params split epoch layer_a layer_b unit_a unit_b value";
+        assert_eq!(columns(&out, "dependence"), expected);
+        let seed = run_seed(7, 0);
+        let svcca = format!(r#"relu|0|{seed}|svcca|{{"variance":0.99}}|train|"#);
+        let bspline = format!(r#"relu|0|{seed}|bspline|{{"bins":10,"order":3}}|test|"#);
+        let all = rows(&out, "dependence");
+        assert_eq!(all.len(), 3 * 2 * (3 + 2));
+        let rest = ["0|0|1|null|null|0.25", "9|-1|1|null|null|0.25", "9|0|1|null|null|0.25"];
+        assert_eq!(all[..3], rest.map(|row| format!("{svcca}{row}")));
+        assert_eq!(all[8..10], ["9|1|1|0|0|0.25", "9|1|1|0|2|0.25"].map(|row| format!("{bspline}{row}")));
+        assert_eq!(rows(&out, "measures").len(), 4 * 3 * 2 * 2 * 2, "information alone");
+        // A cohort that asks no more has the table no more.
+        grid.experiments[1].settings.estimators.truncate(1);
+        assert_eq!(materialise(&grid, &index, &out).unwrap().tables.len(), 6);
+        assert!(!out.join("dependence.parquet").exists());
     }
 
     #[test]

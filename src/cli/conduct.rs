@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::conducted::Conducted;
 use super::exit::{Exit, Failure};
-use super::interrupt::Interrupt;
+use super::interrupt::{Interrupt, WARNINGS};
 use super::load::{COPY, Loaded};
 use super::machine::{self, LauncherArguments, LauncherName};
 use super::others::Others;
@@ -21,6 +21,7 @@ use super::repeats::Repeats;
 use super::{figures, report, submit, summary, tensorboard};
 use crate::aggregate::{Summary, materialise};
 use crate::grid::plan::{Task, plan};
+use crate::launch::Launcher;
 use crate::launch::drive::{News, Observer, Turn, Wish, drive};
 use crate::launch::local::Local;
 use crate::query::running::{Notice, Presence};
@@ -72,11 +73,12 @@ pub fn conduct_all(
     select: Select,
     voice: Voice,
 ) -> Result<Exit, Failure> {
-    let interrupt = Interrupt::listen()?;
+    let is_batch_job = arguments.crew.is_some();
+    let interrupt = Interrupt::listen(if is_batch_job { &WARNINGS } else { &[] })?;
     let (mut exit, mut reports) = (Exit::Done, Vec::new());
     for loaded in cohorts {
         let (ended, report) = match arguments.launcher {
-            LauncherName::Local => conduct_here(loaded, out, arguments, select, &interrupt, voice)?,
+            LauncherName::Local | LauncherName::Mpi => conduct_here(loaded, out, arguments, select, &interrupt, voice)?,
             LauncherName::Sge => submit::submit(loaded, out, arguments, select, &interrupt, voice)?,
         };
         reports.push(report);
@@ -226,7 +228,10 @@ impl Batch {
         let (workers, threads) = arguments.spread(&loaded.cohort.launcher.local, self.tasks.len(), step);
         conducted.spread = Some((workers, threads));
         let program = std::env::current_exe().map_err(|e| Failure::from_error(Exit::Launcher, &e))?;
-        let mut launcher = Local::new(program, worker_arguments(store.root(), threads, arguments), workers as usize);
+        let mut launcher: Box<dyn Launcher> = match &arguments.crew {
+            Some(crew) => Box::new(crew.launcher()),
+            None => Box::new(Local::new(program, worker_arguments(store.root(), threads, arguments), workers as usize)),
+        };
         let notice = Notice {
             cohort: loaded.cohort.name.clone(),
             host: provenance::host(),
@@ -250,7 +255,7 @@ impl Batch {
             started: BTreeMap::new(),
             errors: &mut conducted.errors,
         };
-        let driven = drive(&self.tasks, &mut launcher, &mut desk);
+        let driven = drive(&self.tasks, &mut *launcher, &mut desk);
         desk.progress.finish();
         let noted = desk.writer.flush();
         let outcomes = driven?;
@@ -284,7 +289,7 @@ pub fn tables_and_figures(loaded: &Loaded, index: &Index, dir: &Path) -> Result<
     // CSV that somebody asked for stays in step.
     let with_csv = summary.tables.iter().filter(|table| table.with_extension("csv").is_file()).cloned();
     write_csv(&OsDisk, &with_csv.collect::<Vec<_>>())?;
-    let figures = figures::draw(&loaded.cohort.name, dir)?;
+    let figures = figures::draw(&loaded.cohort, dir)?;
     tensorboard::write(loaded, index, dir, tensorboard::REPEATS, |experiment| experiment.settings.tensorboard)?;
     let state = dir.join(STATE);
     let status = status(loaded.study(), index, &[])?;

@@ -1,5 +1,6 @@
 //! What a plan will cost: the model learns from this store's past, and measures for a second what the past does not tell.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::machine::{self, LauncherArguments};
 use super::progress::duration;
 use crate::grid::Grid;
 use crate::grid::plan::{Task, plan as plan_of};
-use crate::grid::predict::{Kinds, Model, Seconds, wall_seconds};
+use crate::grid::predict::{Kinds, Like, Model, Seconds, wall_seconds};
 use crate::math::exec::Exec;
 use crate::store::Index;
 use crate::store::records::AttemptStatus;
@@ -20,12 +21,14 @@ use crate::worker::calibrate::task_seconds;
 
 /// Repeats of an experiment, and experiments of a cohort, that are looked at in the past.
 const PAST: (u32, usize) = (8, 512);
-/// Kinds of tasks measured at most: those with the largest share of the work.
-const MEASURED: usize = 6;
-/// Time for all measuring.
-const BUDGET: Duration = Duration::from_millis(1000);
+/// Kinds of tasks of a cohort measured at most: those with the largest share of the work.
+const MEASURED: usize = 24;
+/// Time for measuring a kind, and for all measuring of a cohort.
+const BUDGET: Duration = Duration::from_millis(300);
+const MOST_BUDGET: Duration = Duration::from_millis(1500);
 
 /// What a plan will cost.
+#[derive(Clone, Copy)]
 pub struct Cost {
     /// CPU time.
     pub cpu: Seconds,
@@ -37,57 +40,100 @@ pub struct Cost {
     kinds: (usize, usize, usize),
 }
 
-/// Predicts the cost of tasks of `loaded` under the launcher's workers. Nothing is measured if `measure` is off.
-pub fn predict(
-    loaded: &Loaded,
-    tasks: &[Task],
-    store: Option<(&Index, &Path)>,
-    launcher: &LauncherArguments,
+/// Tells the cost of cohort after cohort. What is known of one serves the next: kinds of tasks that they share are looked up and measured once.
+pub struct Teller<'a> {
+    launcher: &'a LauncherArguments,
+    known: Known<'a>,
+}
+
+/// What is known of kinds of tasks.
+struct Known<'a> {
+    store: Option<(&'a Index, &'a Path)>,
+    /// Whether to measure what the past does not tell.
     measure: bool,
-) -> Result<Cost, Failure> {
-    let kinds = Kinds::of(tasks);
-    let step = kinds.samples.iter().map(|(task, _)| task.step_work()).max().unwrap_or(0);
-    let (workers, threads) = launcher.spread(&loaded.cohort.launcher.local, tasks.len(), step);
-    let (model, sources) = learned(loaded, &kinds, store, workers, measure)?;
-    let by_kind: Vec<f64> = kinds.samples.iter().map(|(task, _)| model.task(task).mean * share_of_time(task, threads)).collect();
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let wall = wall_seconds(kinds.of.iter().map(|&kind| by_kind[kind as usize]), (workers as usize).min(cores));
-    Ok(Cost { cpu: model.all(&kinds), wall, workers, threads, kinds: sources })
+    model: Model,
+    /// Names of cohorts whose past is in the model.
+    asked: HashSet<String>,
+    /// Kinds that were measured just now.
+    measured: HashSet<Like>,
+}
+
+impl<'a> Teller<'a> {
+    /// With the store's past, if there is a store, and with measuring, if that is wanted.
+    pub fn new(store: Option<(&'a Index, &'a Path)>, launcher: &'a LauncherArguments, measure: bool) -> Self {
+        Self { launcher, known: Known::new(store, measure) }
+    }
+
+    /// The cost of tasks of `loaded`.
+    pub fn tell(&mut self, loaded: &Loaded, tasks: &[Task]) -> Result<Cost, Failure> {
+        let kinds = Kinds::of(tasks);
+        let step = kinds.samples.iter().map(|(task, _)| task.step_work()).max().unwrap_or(0);
+        let (workers, threads) = self.launcher.spread(&loaded.cohort.launcher.local, tasks.len(), step);
+        self.known.learn(loaded, &kinds, workers)?;
+        let model = &self.known.model;
+        let by_kind: Vec<f64> =
+            kinds.samples.iter().map(|(task, _)| model.task(task).mean * share_of_time(task, threads)).collect();
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let wall = wall_seconds(kinds.of.iter().map(|&kind| by_kind[kind as usize]), (workers as usize).min(cores));
+        let count = |is: &dyn Fn(&Task) -> bool| kinds.samples.iter().filter(|(task, _)| is(task)).count();
+        let measured = count(&|task| self.known.measured.contains(&Like::of(task)));
+        let known = count(&|task| model.knows(task));
+        let sources = (known - measured, measured, kinds.samples.len() - known);
+        Ok(Cost { cpu: model.all(&kinds), wall, workers, threads, kinds: sources })
+    }
+}
+
+impl<'a> Known<'a> {
+    fn new(store: Option<(&'a Index, &'a Path)>, measure: bool) -> Self {
+        Self { store, measure, model: Model::default(), asked: HashSet::new(), measured: HashSet::new() }
+    }
+
+    /// Learns what is known of these kinds, and measures what is not.
+    fn learn(&mut self, loaded: &Loaded, kinds: &Kinds<'_>, workers: u32) -> Result<(), Failure> {
+        if let Some((index, out)) = self.store.filter(|_| !kinds.samples.is_empty()) {
+            if self.asked.insert(loaded.cohort.name.clone()) {
+                self.model.learn(&past(&loaded.grid, index)?);
+            }
+            if !unknown(kinds, &self.model).is_empty() {
+                // What cannot be read any more tells nothing about cost, either.
+                let others = load::names(out).into_iter().filter(|name| self.asked.insert(name.clone()));
+                for other in others.filter_map(|name| load::by_name(out, &name).ok()) {
+                    self.model.learn(&past(&other.grid, index)?);
+                }
+            }
+        }
+        let mut samples = unknown(kinds, &self.model);
+        samples.truncate(if self.measure { MEASURED } else { 0 });
+        let found = measured(&samples, workers)?;
+        self.measured.extend(found.iter().map(|(task, _)| Like::of(task)));
+        self.model.learn(&found);
+        Ok(())
+    }
+}
+
+impl Cost {
+    /// That of one cohort after another.
+    pub fn plus(self, next: Self) -> Self {
+        let Seconds { low, mean, high } = next.cpu;
+        let cpu = Seconds { low: self.cpu.low + low, mean: self.cpu.mean + mean, high: self.cpu.high + high };
+        let kinds = (self.kinds.0 + next.kinds.0, self.kinds.1 + next.kinds.1, self.kinds.2 + next.kinds.2);
+        Self {
+            cpu,
+            wall: self.wall + next.wall,
+            kinds,
+            workers: self.workers.max(next.workers),
+            threads: self.threads.max(next.threads),
+        }
+    }
 }
 
 /// CPU seconds that each task is expected to take.
 pub fn of_each(loaded: &Loaded, tasks: &[Task], index: &Index, out: &Path) -> Result<Vec<f64>, Failure> {
     let kinds = Kinds::of(tasks);
-    let (model, _) = learned(loaded, &kinds, Some((index, out)), 1, true)?;
-    let by_kind: Vec<f64> = kinds.samples.iter().map(|(task, _)| model.task(task).mean).collect();
+    let mut known = Known::new(Some((index, out)), true);
+    known.learn(loaded, &kinds, 1)?;
+    let by_kind: Vec<f64> = kinds.samples.iter().map(|(task, _)| known.model.task(task).mean).collect();
     Ok(kinds.of.iter().map(|&kind| by_kind[kind as usize]).collect())
-}
-
-/// What is known of these kinds: from the past, measured, and how many of them from where.
-fn learned(
-    loaded: &Loaded,
-    kinds: &Kinds<'_>,
-    store: Option<(&Index, &Path)>,
-    workers: u32,
-    measure: bool,
-) -> Result<(Model, (usize, usize, usize)), Failure> {
-    let mut model = Model::default();
-    if let Some((index, out)) = store.filter(|_| !kinds.samples.is_empty()) {
-        model.learn(&past(&loaded.grid, index)?);
-        if !unknown(kinds, &model).is_empty() {
-            // What cannot be read any more tells nothing about cost, either.
-            let others = load::names(out).into_iter().filter(|name| *name != loaded.cohort.name);
-            for other in others.filter_map(|name| load::by_name(out, &name).ok()) {
-                model.learn(&past(&other.grid, index)?);
-            }
-        }
-    }
-    let mut samples = unknown(kinds, &model);
-    let new = samples.len();
-    samples.truncate(if measure { MEASURED } else { 0 });
-    model.learn(&measured(&samples, workers)?);
-    let sources = (kinds.samples.len() - new, samples.len(), new - samples.len());
-    Ok((model, sources))
 }
 
 /// The time that a task takes on so many threads, as a share of its CPU time: measurements are shared out over a worker's threads, steps of
@@ -135,7 +181,7 @@ fn measured(samples: &[&Task], workers: u32) -> Result<Vec<(Task, f64)>, Failure
     }
     let exec = Exec { isa: machine::isa()?, parallel: false };
     let cores = thread::available_parallelism().map_or(1, usize::from).min(workers as usize).max(1);
-    let budget = BUDGET / u32::try_from(samples.len()).unwrap_or(u32::MAX);
+    let budget = BUDGET.min(MOST_BUDGET / u32::try_from(samples.len()).unwrap_or(u32::MAX));
     let all = || samples.iter().map(|task| task_seconds(task, exec, budget).ok()).collect::<Vec<_>>();
     let by_core: Vec<Vec<Option<f64>>> = thread::scope(|scope| {
         let threads: Vec<_> = (0..cores).map(|_| scope.spawn(all)).collect();

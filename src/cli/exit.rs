@@ -86,7 +86,10 @@ impl From<LaunchError> for Failure {
     fn from(error: LaunchError) -> Self {
         let exit = match error {
             LaunchError::NothingKept { .. } => Exit::Store,
-            LaunchError::Spawn { .. } | LaunchError::NothingWorks { .. } | LaunchError::NoPlace => Exit::Launcher,
+            LaunchError::Spawn { .. }
+            | LaunchError::NothingWorks { .. }
+            | LaunchError::Deserted { .. }
+            | LaunchError::NoPlace => Exit::Launcher,
         };
         Self::from_error(exit, &error)
     }

@@ -4,21 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU};
 use signal_hook::iterator::Signals;
 
 use super::exit::{Exit, Failure};
 use crate::launch::drive::Wish;
+
+/// How a batch system announces the end of a job: SIGUSR1 and SIGUSR2 (`qsub -notify`, and `s_rt`), SIGXCPU (`s_cpu`).
+pub const WARNINGS: [i32; 3] = [SIGUSR1, SIGUSR2, SIGXCPU];
 
 /// What the person wants, as far as signals tell.
 #[derive(Clone, Debug)]
 pub struct Interrupt(Arc<AtomicU8>);
 
 impl Interrupt {
-    /// Listens from now on. SIGTERM and SIGHUP, which are followed by worse, stop at once.
-    pub fn listen() -> Result<Self, Failure> {
+    /// Listens from now on. SIGTERM and SIGHUP, which are followed by worse, stop at once; in a batch job so do `warnings`.
+    pub fn listen(warnings: &[i32]) -> Result<Self, Failure> {
         let level = Arc::new(AtomicU8::new(0));
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|e| Failure::from_error(Exit::Internal, &e))?;
+        let all = [SIGINT, SIGTERM, SIGHUP].iter().chain(warnings);
+        let mut signals = Signals::new(all).map_err(|e| Failure::from_error(Exit::Internal, &e))?;
         let shared = Arc::clone(&level);
         thread::spawn(move || {
             for signal in signals.forever() {

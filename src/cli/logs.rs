@@ -10,6 +10,7 @@ use super::exit::{Exit, Failure};
 use super::print::print;
 use super::studies::Open;
 use super::{StoreArguments, load};
+use crate::grid::ids::Id;
 use crate::launch::sge::sweep::SweepDir;
 use crate::query::study::resolve;
 
@@ -40,7 +41,11 @@ pub fn logs(arguments: &LogsArguments) -> Result<Exit, Failure> {
     let open = Open::at(out)?;
     let root = open.store.root();
     if load::names(out).contains(&arguments.run) {
-        return print(of_cohort(root, arguments).as_bytes());
+        let logs = of_cohort(root, &arguments.run, arguments.all, arguments.lines);
+        if logs.is_empty() {
+            eprintln!("no logs of {}: logs are kept of what a batch system runs", arguments.run);
+        }
+        return print(logs.iter().map(shown).collect::<String>().as_bytes());
     }
     let studies = open.studies();
     let runs = resolve(&studies, &arguments.run)?;
@@ -60,11 +65,7 @@ pub fn logs(arguments: &LogsArguments) -> Result<Exit, Failure> {
                 attempt.seconds
             );
         }
-        let id = training.to_string();
-        for (path, said) in files(root, None) {
-            let lines: Vec<&str> = said.lines().filter(|line| line.contains(&id)).collect();
-            text += &shown(&path, &lines, arguments.lines);
-        }
+        of_training(root, training, arguments.lines).iter().for_each(|log| text += &shown(log));
     }
     if text.is_empty() {
         eprintln!("no attempt at {} yet", arguments.run);
@@ -72,30 +73,39 @@ pub fn logs(arguments: &LogsArguments) -> Result<Exit, Failure> {
     print(text.as_bytes())
 }
 
-/// The last lines of each pilot of a cohort.
-fn of_cohort(root: &Path, arguments: &LogsArguments) -> String {
-    let mut text = String::new();
-    let files = files(root, Some(&arguments.run));
-    let latest = files.keys().filter_map(|path| Some((path.metadata().and_then(|m| m.modified()).ok()?, path.parent()?))).max();
-    for (path, said) in &files {
-        if arguments.all || latest.is_some_and(|(_, dir)| path.parent() == Some(dir)) {
-            text += &shown(path, &said.lines().collect::<Vec<_>>(), arguments.lines);
-        }
-    }
-    if text.is_empty() {
-        eprintln!("no logs of {}: logs are kept of what a batch system runs", arguments.run);
-    }
-    text
+/// The last lines of a log, under its path.
+pub struct Log {
+    /// Its file.
+    pub path: PathBuf,
+    /// The lines; at least one.
+    pub lines: Vec<String>,
 }
 
-/// The last of some lines under the name of their file.
-fn shown(path: &Path, lines: &[&str], most: usize) -> String {
-    if lines.is_empty() {
-        return String::new();
-    }
-    let last = &lines[lines.len().saturating_sub(most)..];
-    let last: Vec<String> = last.iter().map(|line| format!("  {line}")).collect();
-    format!("{}\n{}\n", path.display(), last.join("\n"))
+/// The last lines of each pilot of a cohort, of its latest sweep or of all.
+pub fn of_cohort(root: &Path, cohort: &str, all: bool, most: usize) -> Vec<Log> {
+    let files = files(root, Some(cohort));
+    let latest = files.keys().filter_map(|path| Some((path.metadata().and_then(|m| m.modified()).ok()?, path.parent()?))).max();
+    let wanted = files.iter().filter(|(path, _)| all || latest.is_some_and(|(_, dir)| path.parent() == Some(dir)));
+    wanted.filter_map(|(path, said)| last(path, said.lines(), most)).collect()
+}
+
+/// The last lines of each log that name a training.
+pub fn of_training(root: &Path, training: Id, most: usize) -> Vec<Log> {
+    let id = training.to_string();
+    files(root, None).iter().filter_map(|(path, said)| last(path, said.lines().filter(|line| line.contains(&id)), most)).collect()
+}
+
+/// The last of some lines; nothing of none.
+fn last<'l>(path: &Path, lines: impl Iterator<Item = &'l str>, most: usize) -> Option<Log> {
+    let lines: Vec<&str> = lines.collect();
+    let lines: Vec<String> = lines[lines.len().saturating_sub(most)..].iter().map(|&line| line.to_owned()).collect();
+    (!lines.is_empty()).then(|| Log { path: path.to_owned(), lines })
+}
+
+/// A log as text: its lines under its path.
+fn shown(log: &Log) -> String {
+    let lines: Vec<String> = log.lines.iter().map(|line| format!("  {line}")).collect();
+    format!("{}\n{}\n", log.path.display(), lines.join("\n"))
 }
 
 /// The logs of a store, of one cohort or of all, by path. What cannot be read is left out.

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::exit::{Exit, Failure};
 use crate::cohort::model::LocalSettings;
+use crate::launch::crew::Crew;
 use crate::math::simd::Isa;
 
 /// Where tasks run.
@@ -15,6 +16,8 @@ pub enum LauncherName {
     Local,
     /// Array jobs of Grid Engine
     Sge,
+    /// The ranks of an `mpirun -n N infoplane …`, where infoplane was built with `--features mpi`
+    Mpi,
 }
 
 impl LauncherName {
@@ -23,6 +26,7 @@ impl LauncherName {
         match self {
             Self::Local => "local",
             Self::Sge => "sge",
+            Self::Mpi => "mpi",
         }
     }
 }
@@ -45,6 +49,9 @@ pub struct LauncherArguments {
     /// Stay until the work that was given to Grid Engine has ended
     #[arg(long)]
     pub wait: bool,
+    /// The ranks, under MPI.
+    #[arg(skip)]
+    pub crew: Option<Crew>,
 }
 
 /// A time in seconds, fractions allowed.
@@ -77,6 +84,9 @@ pub fn spread(cores: u32, tasks: usize, step: u64, workers: Option<u32>, threads
 impl LauncherArguments {
     /// Workers and threads, from the flags, then the cohort, then the machine.
     pub fn spread(&self, settings: &LocalSettings, tasks: usize, step: u64) -> (u32, u32) {
+        if let Some(crew) = &self.crew {
+            return (crew.workers(), self.threads.unwrap_or(1));
+        }
         let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX));
         spread(cores, tasks, step, self.workers.or(settings.workers), self.threads.or(settings.threads))
     }

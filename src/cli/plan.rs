@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 
 use super::StoreArguments;
 use super::compare::Comparison;
-use super::cost::{self, Cost};
+use super::cost::{Cost, Teller};
 use super::exit::{Exit, Failure};
 use super::load::{self, Loaded};
 use super::machine::LauncherArguments;
+use super::plans::Together;
 use super::print::{print, print_reports};
 use crate::cohort::settings::ColumnValue;
 use crate::grid::plan::{Plan, plan as plan_of, plan_all};
@@ -28,11 +29,12 @@ const MOST: usize = 60;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   infoplane plan sweeps/quickstart.toml --json
+  infoplane plan sweeps/study                         each cohort by itself, then all together: what they share runs once
   infoplane plan edited.toml --against before.toml    what the edit adds and removes
   infoplane plan edited.toml --out results            what of it the store has not yet
 
-The predicted cost is told from the attempts in the store at tasks of the same kind; what it has never run is measured, for a second or two \
-(not with --no-measure).")]
+The predicted cost is told from the attempts in the store at tasks of the same kind; what it has never run is measured, for a second or two a \
+cohort (not with --no-measure). Of several cohorts --json lists the plans; the key `total`, the same in each, is that of all together.")]
 pub struct PlanArguments {
     /// Cohort files, or directories of them
     #[arg(required = true, value_name = "COHORT.toml|DIR")]
@@ -81,6 +83,9 @@ pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: A
         Err(other) => return Err(other.into()),
     };
     let mut values = Vec::new();
+    let store = index.as_ref().map(|index| (index, out));
+    let mut teller = Teller::new(store, launcher, ask.measure);
+    let mut together = Together::default();
     for loaded in cohorts {
         let settled = match &index {
             Some(index) => loaded.settled(index)?,
@@ -103,16 +108,24 @@ pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: A
         }
         let of = |status: &str| unfinished.get(status).copied().unwrap_or(0);
         let done = if index.is_some() { &plan.done[..] } else { &[] };
-        let store = index.as_ref().map(|index| (index, out));
-        let cost = cost::predict(loaded, &plan.tasks, store, launcher, ask.measure)?;
+        let cost = teller.tell(loaded, &plan.tasks)?;
         if as_json {
             values.push(value(loaded, &plan, &cost, done, (of("failed"), of("lost"))));
         } else {
             print(text(loaded, &plan, &cost, done, (of("failed"), of("lost"))).as_bytes())?;
         }
+        if cohorts.len() > 1 {
+            together.add(loaded, &plan, index.as_ref(), &mut teller)?;
+        }
     }
     if as_json {
+        if cohorts.len() > 1 {
+            let total = together.value();
+            values.iter_mut().for_each(|value| value["total"] = total.clone());
+        }
         print_reports(values)?;
+    } else if cohorts.len() > 1 {
+        print(together.text().as_bytes())?;
     }
     Ok(Exit::Done)
 }

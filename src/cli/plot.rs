@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::exit::{Exit, Failure};
 use super::figures::planes::{self, Average, PlaneOptions};
 use super::figures::select::Wanted;
-use super::figures::{Drawing, Figure, Format, activations, curves, movie};
+use super::figures::{Drawing, Figure, Format, activations, compare, curves, movie};
 use super::load::Loaded;
 use super::{StoreArguments, load};
 use crate::plot::colormap::Colormap;
@@ -40,12 +40,13 @@ enum Kind {
     Activations(ActivationArguments),
     SingleNeuron(NeuronArguments),
     Movie(MovieArguments),
+    Compare(CompareArguments),
     #[command(external_subcommand)]
     Unknown(Vec<OsString>),
 }
 
 /// Kinds of figures, as people type them.
-const KINDS: [&str; 7] = ["infoplane", "mi-epochs", "snr", "accuracy", "activations", "single-neuron", "movie"];
+const KINDS: [&str; 8] = ["infoplane", "mi-epochs", "snr", "accuracy", "activations", "single-neuron", "movie", "compare"];
 
 /// The information plane: a panel an experiment and estimator, colour tells the epoch, shape the layer
 #[derive(Args, Debug)]
@@ -57,9 +58,9 @@ struct PlaneArguments {
     common: CommonArguments,
     #[command(flatten)]
     by: EstimatorArguments,
-    /// What stands for all runs of an experiment
-    #[arg(long, value_enum, default_value_t = AverageName::Mean, conflicts_with = "runs")]
-    average: AverageName,
+    /// What stands for all runs of an experiment [default: median where the cohort has plot_median, else mean]
+    #[arg(long, visible_alias = "statistic", value_enum, conflicts_with = "runs")]
+    average: Option<AverageName>,
     /// A panel for every single run
     #[arg(long)]
     runs: bool,
@@ -142,6 +143,22 @@ struct MovieArguments {
     /// A directory for the films, or a file (.mp4) for the one film
     #[arg(long, value_name = "PATH")]
     to: Option<PathBuf>,
+}
+
+/// How alike the layers are, every layer with every layer: mean over runs of svcca or dcor, which the cohort must have measured
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  infoplane plot compare layers --measure svcca
+  infoplane plot compare layers --epoch 100 --split test --svg")]
+struct CompareArguments {
+    #[command(flatten)]
+    common: CommonArguments,
+    /// The recorded epoch [default: the last that was measured]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    epoch: Option<i64>,
+    /// Only this measure: svcca, dcor, or "NAME PARAMETERS" as panels show it; may be given several times
+    #[arg(long, value_name = "MEASURE")]
+    measure: Vec<String>,
 }
 
 /// What figures are drawn from.
@@ -240,7 +257,7 @@ pub fn plot(arguments: &PlotArguments, quiet: bool) -> Result<Exit, Failure> {
         Kind::Infoplane(a) => {
             let job = Job::new(&a.common.source)?;
             let wanted = job.wanted()?.by(a.by.estimator.clone());
-            let figures = planes::draw(&wanted, &a.options())?;
+            let figures = planes::draw(&wanted, &a.options(job.average()))?;
             job.write(figures, a.common.place(), quiet, || Ok(wanted.nothing("measures", &planes::there_is(&wanted)?)))
         }
         Kind::MiEpochs(a) => {
@@ -264,9 +281,15 @@ pub fn plot(arguments: &PlotArguments, quiet: bool) -> Result<Exit, Failure> {
         Kind::Movie(a) => {
             let job = Job::new(&a.source)?;
             let wanted = job.wanted()?.by(a.by.estimator.clone());
-            let figures = movie::draw(&wanted)?;
+            let figures = movie::draw(&wanted, job.average())?;
             let to = (a.to.as_deref(), Format::Png);
             job.write(figures, to, quiet, || Ok(wanted.nothing("measures", &planes::there_is(&wanted)?)))
+        }
+        Kind::Compare(a) => {
+            let job = Job::new(&a.common.source)?;
+            let wanted = job.wanted()?.by(a.measure.clone());
+            let nothing = || Ok(wanted.nothing("comparisons of layers", &compare::there_is(&wanted)?));
+            job.write(compare::draw(&wanted, a.epoch)?, a.common.place(), quiet, nothing)
         }
         Kind::Unknown(words) => {
             let kind = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
@@ -290,10 +313,11 @@ fn recorded() -> std::collections::BTreeSet<String> {
 }
 
 impl PlaneArguments {
-    fn options(&self) -> PlaneOptions {
+    fn options(&self, usual: Average) -> PlaneOptions {
         let average = match self.average {
-            AverageName::Mean => Average::Mean,
-            AverageName::Median => Average::Median,
+            None => usual,
+            Some(AverageName::Mean) => Average::Mean,
+            Some(AverageName::Median) => Average::Median,
         };
         let map = match self.map {
             Map::Viridis => Colormap::Viridis,
@@ -330,6 +354,11 @@ impl<'a> Job<'a> {
         let loaded = load::by_name(out, &arguments.cohort)?;
         let dir = store.cohort_dir(&loaded.cohort.name);
         Ok(Self { arguments, loaded, dir })
+    }
+
+    /// What stands for all runs unless somebody says otherwise.
+    const fn average(&self) -> Average {
+        Average::of(&self.loaded.cohort)
     }
 
     fn wanted(&self) -> Result<Wanted, Failure> {

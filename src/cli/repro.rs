@@ -18,7 +18,7 @@ use super::studies::Open;
 use crate::grid::plan::{Measure, Task};
 use crate::math::exec::Exec;
 use crate::query::RunRef;
-use crate::query::compare::{Difference, measurements, trainings};
+use crate::query::compare::{Difference, dependences, measurements, trainings};
 use crate::query::study::resolve;
 use crate::store::records::{Attempt, AttemptStatus, Record};
 use crate::store::{Index, StoreError};
@@ -188,6 +188,9 @@ impl Comparison {
                 (Some(Record::Training(committed)), Record::Training(new), _) => trainings(&committed, new, &parameters),
                 (Some(Record::Measurement(committed)), Record::Measurement(new), Some(measure)) => {
                     measurements(name.clone(), measure.split, &committed, new)
+                }
+                (Some(Record::Dependence(committed)), Record::Dependence(new), Some(measure)) => {
+                    dependences(name.clone(), measure.split, &committed, new)
                 }
                 _ => {
                     self.not_committed.push(name);

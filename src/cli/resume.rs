@@ -4,8 +4,8 @@ use clap::{Args, ValueEnum};
 
 use super::conduct::{Select, Voice, conduct_all};
 use super::exit::{Exit, Failure};
-use super::machine::LauncherArguments;
-use super::{StoreArguments, load};
+use super::machine::{LauncherArguments, LauncherName};
+use super::{StoreArguments, load, ranks};
 use crate::store::records::AttemptStatus;
 
 /// Run again whatever is not ok of a cohort in the store, failed runs included
@@ -42,6 +42,13 @@ enum Only {
 }
 
 pub fn resume(arguments: &ResumeArguments, quiet: bool) -> Result<Exit, Failure> {
+    if arguments.launcher.launcher == LauncherName::Mpi {
+        return ranks::on_all(&arguments.store.out, &arguments.launcher, |launcher| resume_on(launcher, arguments, quiet));
+    }
+    resume_on(&arguments.launcher, arguments, quiet)
+}
+
+fn resume_on(launcher: &LauncherArguments, arguments: &ResumeArguments, quiet: bool) -> Result<Exit, Failure> {
     let out = &arguments.store.out;
     let names = match &arguments.cohort {
         Some(name) => vec![name.clone()],
@@ -58,5 +65,5 @@ pub fn resume(arguments: &ResumeArguments, quiet: bool) -> Result<Exit, Failure>
         Some(Only::Missing) => Select::Only(None),
     };
     let cohorts = names.iter().map(|name| load::by_name(out, name)).collect::<Result<Vec<_>, _>>()?;
-    conduct_all(&cohorts, out, &arguments.launcher, select, Voice { quiet, json: arguments.json })
+    conduct_all(&cohorts, out, launcher, select, Voice { quiet, json: arguments.json })
 }

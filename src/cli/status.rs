@@ -63,7 +63,7 @@ pub fn status(arguments: &StatusArguments) -> Result<Exit, Failure> {
     if !arguments.watch {
         return print(shown(arguments, &looker.look()?, false)?.as_bytes());
     }
-    let interrupt = Interrupt::listen()?;
+    let interrupt = Interrupt::listen(&[])?;
     let mut last = String::new();
     loop {
         let start = Instant::now();

@@ -20,6 +20,7 @@ use crate::study::{self, Answer, Axis, Values};
   infoplane study minimal-model
   infoplane study weighted-binning --rotations 1000 --seed 7
   infoplane study harmonics --json
+  infoplane study estimators --samples 1024
 
 Leaves DIR/studies/KIND.parquet, .csv and .png, and says on stderr what was found; --json prints table and findings on stdout.")]
 pub struct StudyArguments {
@@ -31,7 +32,7 @@ pub struct StudyArguments {
     /// What the random samples are drawn from
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Size of the samples
+    /// Size of the samples (the largest of several: estimators, edge)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     samples: Option<u32>,
     /// Bins (minimal-model, entropy-bias), or edges of bins (weighted-binning)
@@ -58,6 +59,10 @@ enum Kind {
     Harmonics,
     /// Entropy lost by each activation on uniform input, and by imposed structure
     EntropyBias,
+    /// The estimators on Gaussian samples of known information: bias over correlation, columns and examples
+    Estimators,
+    /// EDGE on independent Gaussians, where the information is 0: bias over columns and examples, both profiles
+    Edge,
 }
 
 impl Kind {
@@ -68,6 +73,8 @@ impl Kind {
             Self::WeightedBinning => "weighted-binning",
             Self::Harmonics => "harmonics",
             Self::EntropyBias => "entropy-bias",
+            Self::Estimators => "estimators",
+            Self::Edge => "edge",
         }
     }
 }
@@ -94,6 +101,7 @@ fn answer(arguments: &StudyArguments) -> Result<Answer, Failure> {
     let takes: &[&str] = match kind {
         Kind::MinimalModel | Kind::EntropyBias => &["--samples", "--bins"],
         Kind::WeightedBinning => &["--samples", "--bins", "--rotations"],
+        Kind::Estimators | Kind::Edge => &["--samples"],
         Kind::Harmonics => &[],
     };
     if let Some((flag, _)) = given.iter().find(|(flag, value)| value.is_some() && !takes.contains(flag)) {
@@ -118,6 +126,11 @@ fn answer(arguments: &StudyArguments) -> Result<Answer, Failure> {
             let (samples, bins) = (or(samples, sizes.samples), or(bins, sizes.bins));
             study::entropy_bias::study(seed, study::entropy_bias::Sizes { samples, bins, ..sizes })
         }
+        Kind::Estimators => {
+            let sizes = samples.map_or_else(Default::default, |n| study::estimators::Sizes::up_to(n as usize));
+            study::estimators::study(seed, &sizes)
+        }
+        Kind::Edge => study::edge::study(seed, &samples.map_or_else(Default::default, |n| study::edge::Sizes::up_to(n as usize))),
     })
 }
 

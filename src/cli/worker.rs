@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use clap::Args;
 use rayon::ThreadPoolBuilder;
-use signal_hook::consts::{SIGUSR1, SIGUSR2, SIGXCPU};
 
 use super::exit::{Exit, Failure};
+use super::interrupt::WARNINGS;
 use super::pilot::{Ticket, pilot};
 use super::{StoreArguments, machine};
 use crate::math::exec::Exec;
-use crate::worker::serve::{Identity, serve};
+use crate::worker::serve::{Identity, Line, serve};
 
 /// Execute tasks that a launcher sends to stdin
 #[derive(Args, Debug)]
@@ -52,13 +52,13 @@ pub fn worker(arguments: &WorkerArguments) -> Result<Exit, Failure> {
     let identity = Identity { exec, launcher: &arguments.launcher, checkpoint_every: arguments.checkpoint_every };
     // Without a buffer in between: every message is one write.
     let output = io::stdout().as_fd().try_clone_to_owned().map_err(|e| Failure::from_error(Exit::Internal, &e))?;
-    serve(&arguments.store.out, &identity, io::stdin(), File::from(output))?;
+    serve(&arguments.store.out, &identity, Line::pipe(io::stdin(), File::from(output)))?;
     Ok(Exit::Done)
 }
 
 /// Takes away the deadly effect of the signals that announce the end of a batch job.
 fn ignore_warnings() -> Result<(), Failure> {
-    for signal in [SIGUSR1, SIGUSR2, SIGXCPU] {
+    for signal in WARNINGS {
         let heard = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(signal, heard).map_err(|e| Failure::from_error(Exit::Internal, &e))?;
     }

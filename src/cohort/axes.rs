@@ -65,6 +65,7 @@ pub(super) fn read(tree: &DeTable<'_>, cohort: &mut Cohort, reader: &mut Reader<
     if checks::size(cohort, tree, reader) {
         checks::excludes(cohort, &excludes, reader);
         checks::trainable(cohort, tree, reader);
+        checks::pairs_of_units(cohort, tree, reader);
         if reader.reporter.count() == 0 {
             stop::check(cohort, tree, reader);
         }

@@ -12,7 +12,10 @@ use super::document::Reader;
 use super::errors::nearest;
 use super::model::{Axis, Cohort, Condition, Dimension, MAX_ALL_RUNS, MAX_POINTS};
 use super::setting::Setting;
+use super::settings::Settings;
 use super::syntax::{Node, entries};
+use crate::estimate::dependence::Compares;
+use crate::estimate::spec::{EstimatorSpec, METHODS, Method};
 use crate::train::spec::{Activation, TrainingSpec};
 
 /// The two forms of naming estimators do not mix.
@@ -124,7 +127,7 @@ pub(super) fn trainable(cohort: &Cohort, tree: &DeTable<'_>, reader: &mut Reader
     if reader.lost || reader.reporter.count() > 0 {
         return;
     }
-    let Some(span) = step_span(tree) else { return };
+    let Some(span) = span_of(tree, &["activation_fn"], &[Activation::Step.name()]) else { return };
     let untrainable = |training: &TrainingSpec| training.activation == Activation::Step && training.epochs > 0;
     if cohort.points().any(|point| untrainable(&point.settings.training)) {
         let message = "activation_fn \"step\" has no derivative to train with";
@@ -133,17 +136,49 @@ pub(super) fn trainable(cohort: &Cohort, tree: &DeTable<'_>, reader: &mut Reader
     }
 }
 
-/// Where the file first asks for the step function.
-fn step_span(tree: &DeTable<'_>) -> Option<Range<usize>> {
-    fn within(node: &Node<'_>, named: bool) -> Option<Range<usize>> {
+/// Values of a measurement at most: what compares units of wide layers at many epochs has more than a record holds.
+const MAX_VALUES: u64 = 1 << 25;
+
+/// What compares units must have a number of them that can be kept.
+pub(super) fn pairs_of_units(cohort: &Cohort, tree: &DeTable<'_>, reader: &mut Reader<'_, '_>) {
+    if reader.lost || reader.reporter.count() > 0 {
+        return;
+    }
+    let of_units = |method: &&Method| matches!(method.default.compares(), Some(Compares::Units { .. }));
+    let names: Vec<&str> = METHODS.iter().filter(of_units).map(|method| method.name).collect();
+    let Some(span) = span_of(tree, &["estimators", "estimator"], &names) else { return };
+    let values = |settings: &Settings| {
+        let spec = &settings.training;
+        let units = || spec.architecture.iter().map(|units| u64::from(*units));
+        let one = |estimator: &EstimatorSpec| match estimator.compares() {
+            Some(compares @ Compares::Units { .. }) => {
+                compares.values(units()) * estimator.measured_of(spec.schedule.count(spec.epochs)) as u64
+            }
+            _ => 0,
+        };
+        settings.estimators.iter().map(one).max().unwrap_or(0)
+    };
+    let most = cohort.points().map(|point| values(&point.settings)).max().unwrap_or(0);
+    if most > MAX_VALUES {
+        let message = format!("{most} values of pairs of units on every split of a training");
+        reader.reporter.report(&span, "estimators", message).expected =
+            Some(format!("at most {MAX_VALUES}: narrower layers, or fewer epochs by the parameter `every`"));
+    }
+}
+
+/// Where the file first has one of some names within the value of one of some keys, as a text or as a key.
+fn span_of(tree: &DeTable<'_>, keys: &[&str], names: &[&str]) -> Option<Range<usize>> {
+    fn within(node: &Node<'_>, named: bool, keys: &[&str], names: &[&str]) -> Option<Range<usize>> {
         match node.get_ref() {
-            DeValue::String(text) => (named && text == Activation::Step.name()).then(|| node.span()),
-            DeValue::Array(items) => items.iter().find_map(|item| within(item, named)),
-            DeValue::Table(table) => step_span(table),
+            DeValue::String(text) => (named && names.contains(&text.as_ref())).then(|| node.span()),
+            DeValue::Array(items) => items.iter().find_map(|item| within(item, named, keys, names)),
+            DeValue::Table(table) => entries(table).into_iter().find_map(|(key, span, node)| {
+                if named && names.contains(&key) { Some(span) } else { within(node, keys.contains(&key), keys, names) }
+            }),
             _ => None,
         }
     }
-    entries(tree).into_iter().find_map(|(key, _, node)| within(node, key == "activation_fn"))
+    entries(tree).into_iter().find_map(|(key, _, node)| within(node, keys.contains(&key), keys, names))
 }
 
 /// The keys that decide a key's value: the three that name estimators go together.

@@ -77,7 +77,7 @@ pub fn safe_name(text: &str) -> String {
 /// A configuration in the words of today: keys with TOML values.
 struct Translated {
     file: String,
-    /// `n_runs` and `seed`.
+    /// `n_runs`, `seed`, `plot_median`.
     top: BTreeMap<&'static str, String>,
     settings: BTreeMap<&'static str, String>,
     notes: Vec<String>,
@@ -106,7 +106,7 @@ fn translate(old: &Old) -> Translated {
         }
         let definition = find(key);
         let text = toml(value);
-        if let Some(key) = ["n_runs", "seed"].into_iter().find(|top| top == key)
+        if let Some(key) = ["n_runs", "seed", "plot_median"].into_iter().find(|top| top == key)
             && parse("", &format!("name = 'n'\n{key} = {text}\n")).is_ok()
         {
             result.top.insert(key, text);
@@ -318,6 +318,14 @@ mod tests {
         olds.push(old("other", &[("seed", 1.into())]));
         let names: Vec<_> = convert("cohort_5", &olds).iter().map(|c| parsed(c).name).collect();
         assert_eq!(names, ["tanh1", "tanh2", "relu1", "other"]);
+    }
+
+    #[test]
+    fn medians_stay_medians() {
+        let median = |value: Value| convert("d", &[old("m", &[("plot_median", value)])]).pop().unwrap();
+        assert!(parsed(&median(true.into())).plot_median && !parsed(&median(false.into())).plot_median);
+        // What is no switch is told.
+        assert!(median(3.into()).notes.iter().any(|note| note.contains("\"plot_median\" = 3")));
     }
 
     #[test]

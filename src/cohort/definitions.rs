@@ -352,7 +352,7 @@ pub const DEFINITIONS: &[Definition] = &[
         key: "estimator",
         kind: Kind::Name {
             names: EstimatorSpec::cohort_names,
-            make: |name| EstimatorSpec::method(name).filter(|m| m.cohorts).map(|m| Setting::Estimator(m.default)),
+            make: |name| EstimatorSpec::by_name(name).map(Setting::Estimator),
         },
         default: "\"binning\"",
         meaning: "one estimator, the old form of estimators",

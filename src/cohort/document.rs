@@ -11,7 +11,7 @@ use super::extends::{self, Chain};
 use super::model::{Cohort, LauncherSettings, LocalSettings, MAX_RUNS};
 use super::setting::Setting;
 use super::syntax::{self, Entry, Node, entries};
-use super::values::{found, read_integer, read_text};
+use super::values::{found, read_integer, read_switch, read_text};
 use super::{axes, checks, flatten, sge, stop};
 
 /// Keys at the top of the file.
@@ -21,6 +21,7 @@ const TOP: &[&str] = &[
     "description",
     "n_runs",
     "seed",
+    "plot_median",
     "stop_when",
     "experiment",
     "grid",
@@ -30,7 +31,7 @@ const TOP: &[&str] = &[
     "launcher",
 ];
 /// Top keys that are values, and so no sections.
-const TOP_VALUES: &[&str] = &["extends", "name", "description", "n_runs", "seed", "stop_when"];
+const TOP_VALUES: &[&str] = &["extends", "name", "description", "n_runs", "seed", "plot_median", "stop_when"];
 
 /// Reads a cohort, or what is left of it, and the text of one file that means the same if there are several. What it returns is valid if
 /// nothing was reported.
@@ -163,6 +164,7 @@ fn read_top(tree: &DeTable<'_>, reader: &mut Reader<'_, '_>) -> Cohort {
         zips: Vec::new(),
         excludes: Vec::new(),
         includes: Vec::new(),
+        plot_median: false,
         stop_when: None,
         launcher: LauncherSettings::default(),
     };
@@ -177,6 +179,7 @@ fn read_top(tree: &DeTable<'_>, reader: &mut Reader<'_, '_>) -> Cohort {
             }
             "n_runs" => cohort.n_runs = count(read_integer(reader.reporter, node, key, key, (1, MAX_RUNS))).unwrap_or(1),
             "seed" => cohort.seed = read_integer(reader.reporter, node, key, key, (0, MAX_SEED)).unwrap_or(0),
+            "plot_median" => cohort.plot_median = read_switch(reader.reporter, node, key, key).unwrap_or(false),
             "stop_when" => cohort.stop_when = stop::read(node, reader),
             "experiment" => cohort.base = read_base(node, reader),
             "launcher" => cohort.launcher = read_launcher(node, reader),

@@ -31,6 +31,8 @@ pub struct Cohort {
     pub excludes: Vec<Exclude>,
     /// The `[[include]]`s.
     pub includes: Vec<Include>,
+    /// Whether figures show the median over repeats instead of the mean; never part of an id.
+    pub plot_median: bool,
     /// When an experiment has repeats enough.
     pub stop_when: Option<StopWhen>,
     /// How to run; never part of an id.

@@ -50,6 +50,7 @@ pub fn rows() -> Vec<Row> {
         ),
         top("n_runs", &format!("an integer from 1 to {MAX_RUNS}"), Some("1"), "repeats of every experiment"),
         top("seed", &format!("an integer from 0 to {MAX_SEED}"), Some("0"), "what the seeds of the repeats are derived from"),
+        top("plot_median", "true or false", Some("false"), "whether figures show the median over repeats instead of the mean"),
     ];
     rows.extend(stop_when_rows());
     rows.extend(DEFINITIONS.iter().map(|d| row("[experiment]", d.key, d.kind.describe(), Some(d.default), d.meaning)));
@@ -173,6 +174,7 @@ pub fn json_schema() -> Value {
             "extends": about("extends", json!({ "type": "string" })),
             "n_runs": about("n_runs", json!({ "type": "integer", "minimum": 1, "maximum": MAX_RUNS, "default": 1 })),
             "seed": about("seed", json!({ "type": "integer", "minimum": 0, "maximum": MAX_SEED, "default": 0 })),
+            "plot_median": about("plot_median", json!({ "type": "boolean", "default": false })),
             "stop_when": stop_when(),
             "experiment": settings(),
             "grid": one_or_several("axes"),
@@ -253,7 +255,7 @@ fn axes() -> Value {
     let axis = |items: Value| json!({ "type": "array", "minItems": 1, "items": items });
     let mut properties = each(|definition| axis(json!({ "anyOf": [value(definition), labelled] })));
     // The same for the whole cohort, so no axes.
-    for key in ["extends", "name", "description", "n_runs", "seed", "stop_when"] {
+    for key in ["extends", "name", "description", "n_runs", "seed", "plot_median", "stop_when"] {
         properties.insert(key.to_owned(), json!(false));
     }
     json!({ "type": "object", "minProperties": 1, "properties": properties, "additionalProperties": axis(labelled) })
@@ -355,8 +357,7 @@ fn estimators() -> Vec<Value> {
         let name = method.name;
         json!({ "type": "object", "additionalProperties": false, "required": [name], "properties": { name: object(params.into()) } })
     };
-    let methods = METHODS.iter().filter(|method| method.cohorts).map(params);
-    [json!({ "enum": names })].into_iter().chain(methods).collect()
+    [json!({ "enum": names })].into_iter().chain(METHODS.iter().map(params)).collect()
 }
 
 /// What may stand as a parameter.
@@ -402,7 +403,7 @@ mod tests {
             keys += 1;
         }
         let launchers = sge::KEYS.iter().filter(|key| key.default.is_some()).count();
-        assert_eq!(keys, DEFINITIONS.len() + launchers + 3);
+        assert_eq!(keys, DEFINITIONS.len() + launchers + 4);
     }
 
     #[test]

@@ -131,8 +131,11 @@ impl StopWhen {
             Which::Named(name) => estimator.name() == *name,
             Which::Exactly(exactly) => *estimator == exactly,
         };
-        settings.estimators.iter().find(is_it).copied().ok_or_else(|| {
-            let names: Vec<_> = settings.estimators.iter().map(|e| format!("{} {}", e.name(), e.params())).collect();
+        // Dependence measures have no information to watch.
+        let informs = |estimator: &&EstimatorSpec| estimator.compares().is_none();
+        settings.estimators.iter().filter(informs).find(is_it).copied().ok_or_else(|| {
+            let names: Vec<_> =
+                settings.estimators.iter().filter(informs).map(|e| format!("{} {}", e.name(), e.params())).collect();
             let listed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             ("estimator", format!("an estimator of every experiment; this one has {listed}"))
         })

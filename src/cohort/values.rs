@@ -102,6 +102,15 @@ pub(super) fn read_text<'t>(reporter: &mut Reporter<'_>, node: &'t Node<'_>, pat
     text
 }
 
+/// Reads a switch.
+pub(super) fn read_switch(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str, key: &str) -> Option<bool> {
+    let value = node.get_ref().as_bool();
+    if value.is_none() {
+        mismatch(reporter, node, path, key, "true or false".to_owned());
+    }
+    value
+}
+
 /// Notes that a name is none of those known; `aliases` are suggested, but not listed.
 pub(super) fn unknown_name(
     reporter: &mut Reporter<'_>,
@@ -278,10 +287,9 @@ pub(super) fn read_estimator(reporter: &mut Reporter<'_>, node: &Node<'_>, path:
 
 /// The estimator of a name, with its default parameters.
 fn named_estimator(reporter: &mut Reporter<'_>, span: &Range<usize>, path: &str, name: &str) -> Option<EstimatorSpec> {
-    let names = EstimatorSpec::cohort_names();
-    let estimator = EstimatorSpec::by_name(name).filter(|estimator| names.contains(&estimator.name()));
+    let estimator = EstimatorSpec::by_name(name);
     if estimator.is_none() {
-        unknown_name(reporter, (span, path), "estimator", name, &names, &[]);
+        unknown_name(reporter, (span, path), "estimator", name, &EstimatorSpec::cohort_names(), &[]);
     }
     estimator
 }

@@ -30,7 +30,7 @@
 use ndarray::ArrayView1;
 
 use super::pair::side_values;
-use super::params::{Domain, parameters};
+use super::params::{Domain, EVERY, parameters};
 use super::{Estimate, EstimateError, Pair, Unit, Warning};
 
 parameters! {
@@ -38,6 +38,8 @@ parameters! {
     Adaptive {
         /// chi-square of a cell's quarters above which it is cut
         critical: f64 = 7.815, Domain::Number { min: 0.0, max: 1000.0 };
+        /// in cohorts: measure every so many recorded epochs, and the last; all if not given
+        every: Option<u32> = None, EVERY;
     }
 }
 
@@ -71,12 +73,17 @@ impl Adaptive {
     /// In bits, of two columns of as many examples, at least one, and with finite values.
     #[must_use]
     pub fn bits(&self, x: ArrayView1<'_, f64>, y: ArrayView1<'_, f64>) -> f64 {
-        self.nats(&Ranks::of(x), &Ranks::of(y)) * std::f64::consts::LOG2_E
+        self.bits_of(&Ranks::of(x), &Ranks::of(y))
+    }
+
+    /// The same of two columns' ranks.
+    pub(super) fn bits_of(&self, x: &Ranks, y: &Ranks) -> f64 {
+        self.nats(x, y) * std::f64::consts::LOG2_E
     }
 }
 
 /// Ranks of a column.
-struct Ranks {
+pub(super) struct Ranks {
     /// Twice the mean rank of each example, from 0: a whole number, also where an even number of examples share a rank.
     of: Vec<u32>,
     /// The same, ascending.
@@ -84,7 +91,7 @@ struct Ranks {
 }
 
 impl Ranks {
-    fn of(column: ArrayView1<'_, f64>) -> Self {
+    pub(super) fn of(column: ArrayView1<'_, f64>) -> Self {
         let mut order: Vec<usize> = (0..column.len()).collect();
         // By value alone; −0 and 0 are one.
         order.sort_by(|&a, &b| column[a].partial_cmp(&column[b]).unwrap_or(std::cmp::Ordering::Equal));

@@ -30,7 +30,7 @@
 use ndarray::ArrayView1;
 
 use super::pair::side_values;
-use super::params::{Conflict, Domain, parameters};
+use super::params::{Conflict, Domain, EVERY, parameters};
 use super::{Estimate, EstimateError, Pair, Unit, Warning};
 
 parameters! {
@@ -40,6 +40,8 @@ parameters! {
         bins: u32 = 10, Domain::Integer { min: 1, max: 4096 };
         /// order of the splines: bins that an example belongs to at once
         order: u32 = 3, Domain::Integer { min: 1, max: 10 };
+        /// in cohorts: measure every so many recorded epochs, and the last; all if not given
+        every: Option<u32> = None, EVERY;
     }
     check |all| if all.order > all.bins {
         Err(Conflict { name: "order", expected: format!("at most `bins`, {}", all.bins) })
@@ -50,6 +52,8 @@ parameters! {
 
 /// Most orders that a buffer of weights is made for.
 const MOST_ORDERS: usize = 10;
+/// The first of the bins that an example belongs to, and its weights in them.
+pub(super) type Weights = (usize, [f64; MOST_ORDERS]);
 
 impl Bspline {
     /// The dependence of two columns.
@@ -71,11 +75,15 @@ impl Bspline {
     /// In bits, of two columns of as many examples, at least one, and with finite values.
     #[must_use]
     pub fn bits(&self, x: ArrayView1<'_, f64>, y: ArrayView1<'_, f64>) -> f64 {
+        self.bits_of(&self.weights(x), &self.weights(y))
+    }
+
+    /// The same of two columns' weights.
+    pub(super) fn bits_of(&self, x: &[Weights], y: &[Weights]) -> f64 {
         let (bins, order) = (self.bins as usize, self.order as usize);
-        let (x, y) = (self.weights(x), self.weights(y));
         let n = x.len() as f64;
         let (mut joint, mut marginals) = (vec![0.0; bins * bins], [vec![0.0; bins], vec![0.0; bins]]);
-        for ((first_x, weights_x), (first_y, weights_y)) in x.iter().zip(&y) {
+        for ((first_x, weights_x), (first_y, weights_y)) in x.iter().zip(y) {
             let each = weights_x.iter().zip(weights_y).take(order);
             for (i, (wx, own)) in each.enumerate() {
                 marginals[0][first_x + i] += wx;
@@ -99,7 +107,7 @@ impl Bspline {
     }
 
     /// For each example the first of its `order` bins, and its weights in them.
-    fn weights(&self, column: ArrayView1<'_, f64>) -> Vec<(usize, [f64; MOST_ORDERS])> {
+    pub(super) fn weights(&self, column: ArrayView1<'_, f64>) -> Vec<Weights> {
         let (low, high) = column.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
         let spans = f64::from(self.bins - self.order + 1);
         // Halves cannot overflow where they are subtracted.
@@ -168,7 +176,7 @@ mod tests {
         #[test]
         fn weights_are_those_of_the_recurrence(bins in 1..14u32, order in 1..6u32, seed in 0..1000u64) {
             prop_assume!(order <= bins);
-            let spec = Bspline { bins, order };
+            let spec = Bspline { bins, order, every: None };
             let spans = bins - order + 1;
             let knots: Vec<f64> = (0..bins + order).map(|k| f64::from(k.saturating_sub(order - 1).min(spans))).collect();
             let values = column(40, seed);
@@ -198,14 +206,14 @@ mod tests {
     #[test]
     fn order_one_is_the_histogram() {
         let (x, y) = (array![0.0, 0.2, 0.7, 1.0], array![5.0, 5.0, 9.0, 9.0]);
-        assert!((Bspline { bins: 2, order: 1 }.bits(x.view(), y.view()) - 1.0).abs() < 1e-15);
+        assert!((Bspline { bins: 2, order: 1, every: None }.bits(x.view(), y.view()) - 1.0).abs() < 1e-15);
     }
 
     #[test]
     fn extremes() {
         let constant = Array1::from_elem(9, 2.0);
         for order in 1..=3 {
-            let spec = Bspline { bins: 3, order };
+            let spec = Bspline { bins: 3, order, every: None };
             assert_eq!(spec.bits(constant.view(), column(9, 1).view()), 0.0);
             assert!(spec.bits(array![-1e308, 0.0, 1e308].view(), array![1.0, 2.0, 3.0].view()).is_finite());
             assert_eq!(spec.bits(array![1.0].view(), array![1.0].view()), 0.0);

@@ -292,7 +292,10 @@ impl Prepared {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use ndarray::Array2;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::estimate::Classes;
@@ -305,6 +308,95 @@ mod tests {
     fn between(edge: Edge, x: &Array2<f64>, y: &Array2<f64>, exec: Exec) -> f64 {
         let pair = Pair::new(x.view(), Side::Values(y.view())).unwrap();
         edge.estimate(&pair, exec, &mut Scratch::default()).unwrap().value
+    }
+
+    /// The method as it is told in the module, without any cleverness: with the projections and probes of the same streams.
+    fn plain(edge: &Edge, x: &[Vec<f64>], y: &[Vec<f64>], n: usize) -> f64 {
+        let later = edge.profile == Profile::Later;
+        let raw = later && x.len() <= 6 && y.len() <= 6;
+        let prepared = |side: &[Vec<f64>], role: Role| -> Vec<(Vec<f64>, f64)> {
+            let d = side.len();
+            let m = if raw { d } else { d.min(libm::log2(n as f64 / 10.0).floor().max(1.0) as usize) };
+            let weights = edge.weights(side, m, role);
+            let column = |c: usize| -> Vec<f64> {
+                let project = |e: usize| side.iter().zip(&weights[c]).map(|(column, weight)| column[e] * weight).sum();
+                (0..n).map(|e| if raw { side[c][e] } else { project(e) }).collect()
+            };
+            let of = |c: usize| {
+                let z = column(c);
+                let mut ordered = z.clone();
+                ordered.sort_by(f64::total_cmp);
+                let m = m as f64;
+                let k = 0.43 * libm::pow(n as f64, 2.0 / 3.0 + 0.17 * m / (m + 1.0)) * libm::exp(-1.0 / (m * m * m * m).max(1e4));
+                let k = (k as usize).clamp(1, n);
+                let mut probes = Stream::new(edge.seed, Purpose::Edge, ((1 + role as u64) << 32) + c as u64);
+                let nearest: f64 = (0..500)
+                    .map(|_| {
+                        let probe = ordered[probes.below(n as u32) as usize];
+                        let mut distances: Vec<f64> = z.iter().map(|v| (v - probe).abs()).collect();
+                        distances.sort_by(f64::total_cmp);
+                        distances[k - 1]
+                    })
+                    .sum();
+                let scale = if later { 18.0 * m / (1.0 + libm::log(d as f64)) } else { 3.0 * m };
+                (z, scale * (nearest / 500.0 + 1e-4))
+            };
+            (0..m).map(of).collect()
+        };
+        let (x, y) = (prepared(x, Role::X), prepared(y, Role::Y));
+        let ensemble = |gamma: f64| {
+            let mut values: Vec<f64> = (0..10)
+                .map(|j| {
+                    let bucket = |side: &[(Vec<f64>, f64)], e: usize| -> Vec<i64> {
+                        let place = |(z, epsilon): &(Vec<f64>, f64)| {
+                            let width = gamma * epsilon * (1.0 + 0.1 * f64::from(j) / 9.0);
+                            ((z[e] + f64::from(j) / 10.0 * width) / width).floor() as i64
+                        };
+                        side.iter().map(place).collect()
+                    };
+                    let (mut of_x, mut of_y, mut both) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+                    for e in 0..n {
+                        let (i, j) = (bucket(&x, e), bucket(&y, e));
+                        *of_x.entry(i.clone()).or_insert(0.0) += 1.0;
+                        *of_y.entry(j.clone()).or_insert(0.0) += 1.0;
+                        *both.entry((i, j)).or_insert(0.0) += 1.0;
+                    }
+                    let most = edge.bound.unwrap_or(if later { 10.0 } else { 12.0 });
+                    let n = n as f64;
+                    let one = |((i, j), count): (&(Vec<i64>, Vec<i64>), &f64)| {
+                        count / n * libm::log2(count * n / (of_x[i] * of_y[j])).clamp(0.001, most)
+                    };
+                    both.iter().map(one).sum()
+                })
+                .collect();
+            values.sort_by(f64::total_cmp);
+            (values[4] + values[5]) / 2.0
+        };
+        if !later {
+            return ensemble(0.09);
+        }
+        let first = ensemble(0.4);
+        ensemble(0.16 * libm::exp2((0.5 / first - (2.0 * first).sqrt()).min(500.0)))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn both_profiles_are_their_plain_twin(
+            n in 1..150usize, dims in (0..9usize, 0..9usize), seed in 0..1000u64, later: bool, bound in prop::option::of(0.1..3.0f64),
+        ) {
+            let profile = if later { Profile::Later } else { Profile::DeepBottleneck };
+            let edge = Edge { profile, seed, bound };
+            let (x, mut y) = (normals(n, dims.0, seed), normals(n, dims.1, seed + 1));
+            if dims.0 > 0 && dims.1 > 0 {
+                let sum = &x.column(0) * 2.0 + y.column(0);
+                y.column_mut(0).assign(&sum);
+            }
+            let columns = |side: &Array2<f64>| side.columns().into_iter().map(|c| c.to_vec()).collect::<Vec<_>>();
+            let (got, expected) = (between(edge, &x, &y, Exec::serial()), plain(&edge, &columns(&x), &columns(&y), n));
+            prop_assert!((got - expected).abs() < 1e-9, "{got}, expected {expected}");
+        }
     }
 
     #[test]

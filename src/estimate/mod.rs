@@ -14,7 +14,8 @@
 //! * [`ksg`] and [`mixed_ksg`] on top of `neighbours` (what lies around each example),
 //! * [`kde`] on top of `pairs`,
 //! * of two columns: [`bspline`] and [`adaptive`],
-//! * dependence beside information: distance correlation, [`dcor`], and the likeness of layers, [`svcca`],
+//! * dependence beside information: distance correlation, [`dcor`], and the likeness of layers, [`svcca`]; [`dependence`] of all layers
+//!   of a network at once,
 //! * [`resample`]: standard errors, intervals and null distributions of any of them.
 //!
 //! Each method's page tells formula, source, assumptions, cost, pitfalls and defaults. `reference` holds slow, plain twins, compiled for
@@ -42,6 +43,7 @@ pub mod bspline;
 mod buckets;
 pub mod correction;
 pub mod dcor;
+pub mod dependence;
 mod double;
 pub mod edge;
 mod error;
@@ -66,6 +68,7 @@ mod tile;
 pub mod weighted;
 
 pub use correction::Correction;
+pub use dependence::Dependence;
 pub use double::Values;
 pub use error::EstimateError;
 pub use pair::{Estimate, Pair, Side, Unit, Warning};

@@ -67,6 +67,8 @@ pub const POSITIVE: Domain = Domain::Number { min: super::error::DOMAIN.0, max: 
 pub const ANY_NUMBER: Domain = Domain::Number { min: -super::error::DOMAIN.1, max: super::error::DOMAIN.1 };
 /// Seeds stay below 2^53, so that every reader of the tables holds them exactly.
 pub const SEED: Domain = Domain::Integer { min: 0, max: (1 << 53) - 1 };
+/// Every so many recorded epochs: the parameter `every` of dependence measures.
+pub const EVERY: Domain = Domain::Integer { min: 1, max: 1_000_000 };
 
 impl Domain {
     /// What is expected, as in "expected …".

@@ -1,6 +1,6 @@
 //! What is measured: the activations of one layer, and the classes of the examples, both checked once.
 
-use ndarray::{ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 
 use super::EstimateError;
 
@@ -186,6 +186,12 @@ impl<'a> Sample<'a> {
     #[must_use]
     pub const fn classes(&self) -> &'a Classes {
         self.classes
+    }
+
+    /// All activations in double precision, units × examples.
+    #[must_use]
+    pub fn wide(&self) -> Array2<f64> {
+        self.values.mapv(f64::from)
     }
 
     /// Activations of one unit on every example; empty if there is no such unit.

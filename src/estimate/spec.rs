@@ -74,8 +74,6 @@ pub struct Method {
     pub default: EstimatorSpec,
     /// The parameter that old files call `discretization_range`.
     pub range: Option<&'static str>,
-    /// Whether cohorts may ask for it: it measures layers.
-    pub cohorts: bool,
     /// What it takes of a file.
     pub files: Takes,
 }
@@ -102,7 +100,6 @@ pub const METHODS: &[Method] = &[
         meaning: "plug-in entropy of binned activations",
         default: EstimatorSpec::Binning { bin_width: EstimatorSpec::DEFAULT_BIN_WIDTH },
         range: Some("bin_width"),
-        cohorts: true,
         files: Takes::Layer,
     },
     Method {
@@ -110,7 +107,6 @@ pub const METHODS: &[Method] = &[
         meaning: "Kolchinsky & Tracey's upper bound (pairwise KL)",
         default: EstimatorSpec::Upper { noise_variance: EstimatorSpec::DEFAULT_NOISE_VARIANCE },
         range: Some("noise_variance"),
-        cohorts: true,
         files: Takes::Layer,
     },
     Method {
@@ -118,7 +114,6 @@ pub const METHODS: &[Method] = &[
         meaning: "their lower bound (pairwise Bhattacharyya)",
         default: EstimatorSpec::Lower { noise_variance: EstimatorSpec::DEFAULT_NOISE_VARIANCE },
         range: Some("noise_variance"),
-        cohorts: true,
         files: Takes::Layer,
     },
     Method {
@@ -126,7 +121,6 @@ pub const METHODS: &[Method] = &[
         meaning: "EDGE: randomised hashing into buckets that follow the data (Noshad, Zeng & Hero)",
         default: EstimatorSpec::Edge(Edge { profile: Profile::DeepBottleneck, seed: 0, bound: None }),
         range: None,
-        cohorts: true,
         files: Takes::SidesOrClasses,
     },
     Method {
@@ -134,7 +128,6 @@ pub const METHODS: &[Method] = &[
         meaning: "binning with bins of the input, carried through the network",
         default: EstimatorSpec::WeightedBinning(WeightedBinning { edges: 50 }),
         range: None,
-        cohorts: true,
         files: Takes::Nothing,
     },
     Method {
@@ -142,7 +135,6 @@ pub const METHODS: &[Method] = &[
         meaning: "Kraskov, Stögbauer & Grassberger's nearest neighbours, algorithm 1, for continuous data",
         default: EstimatorSpec::Ksg1(Ksg { k: 3, standardise: false, noise: None }),
         range: None,
-        cohorts: true,
         files: Takes::Sides,
     },
     Method {
@@ -150,7 +142,6 @@ pub const METHODS: &[Method] = &[
         meaning: "their algorithm 2",
         default: EstimatorSpec::Ksg2(Ksg { k: 3, standardise: false, noise: None }),
         range: None,
-        cohorts: true,
         files: Takes::Sides,
     },
     Method {
@@ -158,7 +149,6 @@ pub const METHODS: &[Method] = &[
         meaning: "Gao et al.'s nearest neighbours for continuous, discrete and mixed data",
         default: EstimatorSpec::MixedKsg(MixedKsg { k: 5 }),
         range: None,
-        cohorts: true,
         files: Takes::Sides,
     },
     Method {
@@ -166,39 +156,34 @@ pub const METHODS: &[Method] = &[
         meaning: "kernel density estimation with classes: I(T;Y)",
         default: EstimatorSpec::Kde(Kde { kernel: Kernel::Gaussian, bandwidth: None, leave_one_out: false }),
         range: None,
-        cohorts: true,
         files: Takes::SideAndClasses,
     },
     Method {
         name: "dcor",
         meaning: "distance correlation",
-        default: EstimatorSpec::Dcor(Dcor { unbiased: false }),
+        default: EstimatorSpec::Dcor(Dcor { unbiased: false, every: None }),
         range: None,
-        cohorts: false,
         files: Takes::Sides,
     },
     Method {
         name: "svcca",
         meaning: "canonical correlations of the main directions (SVCCA)",
-        default: EstimatorSpec::Svcca(Svcca { variance: 0.99 }),
+        default: EstimatorSpec::Svcca(Svcca { variance: 0.99, every: None }),
         range: None,
-        cohorts: false,
         files: Takes::Sides,
     },
     Method {
         name: "bspline",
         meaning: "Daub's B-spline binning of two columns",
-        default: EstimatorSpec::Bspline(Bspline { bins: 10, order: 3 }),
+        default: EstimatorSpec::Bspline(Bspline { bins: 10, order: 3, every: None }),
         range: None,
-        cohorts: false,
         files: Takes::Sides,
     },
     Method {
         name: "adaptive",
         meaning: "Darbellay & Vajda's adaptive partitioning of two columns",
-        default: EstimatorSpec::Adaptive(Adaptive { critical: 7.815 }),
+        default: EstimatorSpec::Adaptive(Adaptive { critical: 7.815, every: None }),
         range: None,
-        cohorts: false,
         files: Takes::Sides,
     },
 ];
@@ -281,10 +266,10 @@ impl EstimatorSpec {
         Self::method(name).map(|method| method.default)
     }
 
-    /// Names of the methods that cohorts may ask for.
+    /// Names of all methods: cohorts may ask for any.
     #[must_use]
     pub fn cohort_names() -> Vec<&'static str> {
-        METHODS.iter().filter(|method| method.cohorts).map(|method| method.name).collect()
+        METHODS.iter().map(|method| method.name).collect()
     }
 
     /// Names of the methods for files.
@@ -300,6 +285,12 @@ impl EstimatorSpec {
             Self::Binning { .. } | Self::Bins(_) => Width::TABLE.iter().chain(Bins::TABLE).collect(),
             _ => self.visit(Table).iter().collect(),
         }
+    }
+
+    /// Those of them that mean something on a file: a file has no epochs.
+    #[must_use]
+    pub fn file_parameters(&self) -> Vec<&'static Parameter> {
+        self.parameters().into_iter().filter(|parameter| parameter.name != "every").collect()
     }
 
     /// This method with its default parameters but for those given, each of its own domain.

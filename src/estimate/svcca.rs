@@ -21,19 +21,20 @@
 //! # Pitfalls
 //! * With N near D correlations are high whatever the data; have ten times as many examples as units.
 //! * The value is the same after rotation, shift and scaling of a side. After any other invertible map the first principal directions
-//!   are others; with `variance = 1` they are all kept, and the value is the same then, too.
+//!   are others. Where they are all kept before and after, as always with `variance = 1`, the value is the same then, too; else the
+//!   map decides what is dropped: a column times 1,000 is the only direction left of the default 99 %.
 //! * Directions with less than 1e-12 of the largest variance count as constant.
 //!
 //! # Parameters
 //! `variance`, 0.99 by default as in the paper.
 
 use nalgebra::{DMatrix, SymmetricEigen};
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, CowArray, Ix2};
 use rayon::prelude::*;
 
 use super::pair::side_values;
-use super::params::{Domain, parameters};
-use super::{Estimate, Pair, Unit, Warning};
+use super::params::{Domain, EVERY, parameters};
+use super::{Estimate, Pair, Sample, Unit, Warning};
 use crate::math::exec::Exec;
 use crate::math::power::reciprocal_power;
 use crate::math::simd::{Kernel, Simd};
@@ -43,11 +44,15 @@ parameters! {
     Svcca {
         /// share of the variance that the kept directions hold
         variance: f64 = 0.99, Domain::Number { min: 0.01, max: 1.0 };
+        /// in cohorts: measure every so many recorded epochs, and the last; all if not given
+        every: Option<u32> = None, EVERY;
     }
 }
 
 /// Variance of a direction, as a share of the largest, below which it is rounding.
 const ROUNDING: f64 = 1e-12;
+/// Magnitudes whose squares and their sums are within the range of f64.
+const MODERATE: std::ops::Range<f64> = 1e-100..1e100;
 
 impl Svcca {
     /// The likeness of two sides.
@@ -64,27 +69,28 @@ impl Svcca {
     /// The mean of the correlations; 0 where there are none.
     #[must_use]
     pub fn value(&self, x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>, exec: Exec) -> f64 {
-        let correlations = self.correlations(x, y, exec);
-        // Adding to 0 leaves no −0 where there are none.
-        (0.0 + correlations.iter().sum::<f64>()) / correlations.len().max(1) as f64
+        mean(&self.correlations(x, y, exec))
     }
 
     /// The canonical correlations of two sides, examples × dimensions, of as many examples and with finite values, in descending order.
     #[must_use]
     pub fn correlations(&self, x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>, exec: Exec) -> Vec<f64> {
-        let (d, all) = (x.ncols(), x.ncols() + y.ncols());
-        let covariance = Columns::new(x, y).products(exec);
-        let side =
-            |from: usize, to: usize| DMatrix::from_fn(to - from, to - from, |i, j| covariance[(from + i) * all + from + j]);
-        let (left, right) = (self.whitening(side(0, d)), self.whitening(side(d, all)));
-        if left.ncols() == 0 || right.ncols() == 0 {
-            return Vec::new();
-        }
-        let across = DMatrix::from_fn(d, all - d, |i, j| covariance[i * all + d + j]);
-        let core = left.transpose() * across * right;
-        let mut correlations: Vec<f64> = core.singular_values().iter().map(|c| c.clamp(0.0, 1.0)).collect();
-        correlations.sort_by(|a, b| b.total_cmp(a));
-        correlations
+        let sides = [x, y];
+        let covariances = Covariances::of([x.ncols(), y.ncols()].into(), x.nrows(), |side| sides[side].into(), exec);
+        let [left, right] = [0, 1].map(|side| self.whitening(covariances.between(side, side)));
+        covariances.correlations((0, &left), (1, &right))
+    }
+
+    /// The mean of the correlations of every two of some layers: the first with the second, the first with the third, …, the second with
+    /// the third, … Covariances and directions of a layer are found once.
+    #[must_use]
+    pub fn of_layers(&self, layers: &[Sample<'_>], exec: Exec) -> Vec<f64> {
+        let examples = layers.first().map_or(0, Sample::examples);
+        let units = layers.iter().map(Sample::units).collect();
+        let covariances = Covariances::of(units, examples, |layer| layers[layer].wide().reversed_axes().into(), exec);
+        let directions: Vec<_> = (0..layers.len()).map(|layer| self.whitening(covariances.between(layer, layer))).collect();
+        let pairs = (0..layers.len()).flat_map(|a| (a + 1..layers.len()).map(move |b| (a, b)));
+        pairs.map(|(a, b)| mean(&covariances.correlations((a, &directions[a]), (b, &directions[b])))).collect()
     }
 
     /// The kept directions of a covariance as columns, each divided by its standard deviation.
@@ -110,6 +116,53 @@ impl Svcca {
     }
 }
 
+/// The mean of correlations; 0 where there are none.
+fn mean(correlations: &[f64]) -> f64 {
+    // Adding to 0 leaves no −0 where there are none.
+    (0.0 + correlations.iter().sum::<f64>()) / correlations.len().max(1) as f64
+}
+
+/// Covariances of all units of some sides, up to a factor a side.
+struct Covariances {
+    /// Where each side's units begin, and one past the end.
+    starts: Vec<usize>,
+    /// Of a unit with itself and all later ones, row by row.
+    products: Vec<f64>,
+}
+
+impl Covariances {
+    /// Of sides of so many `units`, each examples × dimensions; one at a time is asked for.
+    fn of<'a>(units: Vec<usize>, examples: usize, side: impl Fn(usize) -> CowArray<'a, f64, Ix2>, exec: Exec) -> Self {
+        let products = Columns::new(&units, examples, side).products(exec);
+        let starts = units.iter().scan(0, |next, units| {
+            *next += units;
+            Some(*next)
+        });
+        Self { starts: [0].into_iter().chain(starts).collect(), products }
+    }
+
+    /// Those of one side with the same or a later one.
+    fn between(&self, one: usize, other: usize) -> DMatrix<f64> {
+        let all = self.starts[self.starts.len() - 1];
+        let [rows, columns] = [one, other].map(|side| self.starts[side]..self.starts[side + 1]);
+        DMatrix::from_fn(rows.len(), columns.len(), |i, j| {
+            let (i, j) = (rows.start + i, columns.start + j);
+            self.products[i.min(j) * all + i.max(j)]
+        })
+    }
+
+    /// The correlations of a side with a later one, each with its directions, in descending order.
+    fn correlations(&self, (one, left): (usize, &DMatrix<f64>), (other, right): (usize, &DMatrix<f64>)) -> Vec<f64> {
+        if left.ncols() == 0 || right.ncols() == 0 {
+            return Vec::new();
+        }
+        let core = left.transpose() * self.between(one, other) * right;
+        let mut correlations: Vec<f64> = core.singular_values().iter().map(|c| c.clamp(0.0, 1.0)).collect();
+        correlations.sort_by(|a, b| b.total_cmp(a));
+        correlations
+    }
+}
+
 /// Examples of a vector.
 const WIDTH: usize = 8;
 /// Units whose products are computed together.
@@ -117,7 +170,7 @@ const TILE: usize = 4;
 
 type Lanes = [f64; WIDTH];
 
-/// Centred columns of both sides, one after the other, each side scaled by a power of two: correlations do not see it.
+/// Centred columns of all sides, one after the other, each side scaled by a power of two: correlations do not see it.
 struct Columns {
     units: usize,
     blocks: usize,
@@ -126,33 +179,31 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>) -> Self {
-        let (units, blocks) = (x.ncols() + y.ncols(), x.nrows().div_ceil(WIDTH));
-        let mut values = vec![[0.0; WIDTH]; units.next_multiple_of(TILE) * blocks];
+    fn new<'a>(units: &[usize], examples: usize, side: impl Fn(usize) -> CowArray<'a, f64, Ix2>) -> Self {
+        let (all, blocks) = (units.iter().sum::<usize>(), examples.div_ceil(WIDTH));
+        let mut values = vec![[0.0; WIDTH]; all.next_multiple_of(TILE) * blocks];
         let mut rest = values.as_mut_slice();
-        for side in [x, y] {
-            let n = side.nrows() as f64;
-            let (columns, after) = rest.split_at_mut(side.ncols() * blocks);
+        for (place, units) in units.iter().enumerate() {
+            let (columns, after) = rest.split_at_mut(units * blocks);
             rest = after;
-            for (from, to) in side.columns().into_iter().zip(columns.chunks_mut(blocks.max(1))) {
-                // Quarters cannot overflow where they are subtracted.
-                let mean = from.iter().map(|v| 0.25 * v / n).sum::<f64>();
-                // A constant is not its mean to the last bit.
-                if from.iter().all(|value| *value == from[0]) {
-                    continue;
-                }
-                for (to, value) in to.as_flattened_mut().iter_mut().zip(from) {
-                    *to = 0.25 * value - mean;
-                }
+            let mut largest = 0.0f64;
+            for (from, to) in side(place).columns().into_iter().zip(columns.chunks_mut(blocks.max(1))) {
+                let reach = match from.as_slice() {
+                    Some(from) => centre(from, to),
+                    None => centre(&from.to_vec(), to),
+                };
+                largest = if reach > largest { reach } else { largest };
             }
-            let largest = columns.as_flattened().iter().fold(0.0f64, |m, v| m.max(v.abs()));
-            let scale = reciprocal_power(largest);
-            columns.as_flattened_mut().iter_mut().for_each(|v| *v *= scale);
+            // Only where products could leave the range of f64; a power of two changes no other bit.
+            if largest > 0.0 && !MODERATE.contains(&largest) {
+                let scale = reciprocal_power(largest);
+                columns.as_flattened_mut().iter_mut().for_each(|v| *v *= scale);
+            }
         }
-        Self { units, blocks, values }
+        Self { units: all, blocks, values }
     }
 
-    /// Products of every two columns, units × units.
+    /// Products of every column with itself and all later ones, units × units; what is before is left at 0.
     fn products(&self, exec: Exec) -> Vec<f64> {
         let mut products = vec![0.0; self.units * self.units];
         let run = |(tile, rows): (usize, &mut [f64])| exec.isa.dispatch(Rows { columns: self, first: tile * TILE, rows });
@@ -166,7 +217,41 @@ impl Columns {
     }
 }
 
-/// Products of a tile of units with all units.
+/// Fills in a column without its mean, a quarter of it: quarters cannot overflow where they are subtracted. The largest magnitude.
+fn centre(from: &[f64], to: &mut [Lanes]) -> f64 {
+    let Some(first) = from.first() else { return 0.0 };
+    let share = 0.25 / from.len() as f64;
+    let (blocks, rest) = from.as_chunks::<WIDTH>();
+    let mut sums = [0.0; WIDTH];
+    for block in blocks {
+        for lane in 0..WIDTH {
+            sums[lane] += block[lane] * share;
+        }
+    }
+    let mean = sums.iter().sum::<f64>() + rest.iter().map(|v| v * share).sum::<f64>();
+    let (mut largest, mut differs) = ([0.0f64; WIDTH], [false; WIDTH]);
+    for (block, to) in blocks.iter().zip(to.iter_mut()) {
+        for lane in 0..WIDTH {
+            let value = 0.25 * block[lane] - mean;
+            to[lane] = value;
+            largest[lane] = if value.abs() > largest[lane] { value.abs() } else { largest[lane] };
+            differs[lane] |= block[lane] != *first;
+        }
+    }
+    let mut reach = largest.into_iter().fold(0.0, f64::max);
+    for (value, to) in rest.iter().zip(to[blocks.len()..].as_flattened_mut()) {
+        *to = 0.25 * value - mean;
+        reach = reach.max(to.abs());
+    }
+    if differs.contains(&true) || rest.iter().any(|value| value != first) {
+        return reach;
+    }
+    // A constant is not its mean to the last bit.
+    to.as_flattened_mut()[..from.len()].fill(0.0);
+    0.0
+}
+
+/// Products of a tile of units with its own and all later units.
 struct Rows<'a> {
     columns: &'a Columns,
     first: usize,
@@ -181,7 +266,7 @@ impl Kernel for Rows<'_> {
         let Self { columns: Columns { units, blocks, values }, first, rows } = self;
         let column = |unit: usize| &values[unit * blocks..(unit + 1) * blocks];
         let left = [column(first), column(first + 1), column(first + 2), column(first + 3)];
-        for other in (0..*units).step_by(TILE) {
+        for other in (first..*units).step_by(TILE) {
             let right = [column(other), column(other + 1), column(other + 2), column(other + 3)];
             let mut sums = [[[0.0; WIDTH]; TILE]; TILE];
             for block in 0..*blocks {
@@ -245,12 +330,12 @@ mod tests {
             let shared = units.0.min(units.1);
             let sum = &y.slice(s![.., ..shared]) + &(2.0 * &x.slice(s![.., ..shared]));
             y.slice_mut(s![.., ..shared]).assign(&sum);
-            let (got, expected) = (Svcca { variance: share }.correlations(x.view(), y.view(), Exec::serial()), plain(&x, &y, share));
+            let (got, expected) = (Svcca { variance: share, ..Svcca::default() }.correlations(x.view(), y.view(), Exec::serial()), plain(&x, &y, share));
             prop_assert_eq!(got.len(), expected.len());
             for (a, b) in got.iter().zip(&expected) {
                 prop_assert!((a - b).abs() < 1e-10, "{got:?}, expected {expected:?}");
             }
-            let back = Svcca { variance: share }.value(y.view(), x.view(), Exec::serial());
+            let back = Svcca { variance: share, ..Svcca::default() }.value(y.view(), x.view(), Exec::serial());
             prop_assert!((back - got.iter().sum::<f64>() / got.len() as f64).abs() < 1e-12, "not symmetric");
         }
 
@@ -263,9 +348,25 @@ mod tests {
                 map[(unit, unit)] = 6.0 + map.row(unit).iter().map(|v| v.abs()).sum::<f64>();
             }
             let moved = x.dot(&map) + 7.0;
-            let all = Svcca { variance: 1.0 };
+            let all = Svcca { variance: 1.0, ..Svcca::default() };
             let (before, after) = (all.value(x.view(), y.view(), Exec::serial()), all.value(moved.view(), y.view(), Exec::serial()));
             prop_assert!((before - after).abs() < 1e-9, "{before}, {after}");
+            // On both sides at once, and for any share, as long as that drops nothing.
+            let shared = &y + &x.slice(s![.., ..1]);
+            let other = shared.dot(&(sample(3, 3, seed + 3) * 0.2 + Array2::<f64>::eye(3) * 3.0)) * 1e-3 - 2.0;
+            for share in [0.9, 0.99, 1.0] {
+                let some = Svcca { variance: share, ..Svcca::default() };
+                let [before, after] = [(&x, &shared), (&moved, &other)]
+                    .map(|(x, y)| some.correlations(x.view(), y.view(), Exec::serial()));
+                let kept = |x: &Array2<f64>, y: &Array2<f64>| {
+                    let with_itself = |side: &Array2<f64>| some.correlations(side.view(), side.view(), Exec::serial()).len();
+                    (with_itself(x), with_itself(y)) == (units, 3)
+                };
+                if kept(&x, &shared) && kept(&moved, &other) {
+                    prop_assert!(before.iter().zip(&after).all(|(a, b)| (a - b).abs() < 1e-9), "{share}: {before:?}, {after:?}");
+                }
+                prop_assert!(share < 1.0 || kept(&moved, &other));
+            }
             // Similar maps, for any share: here a turn of two columns, a scale and a shift.
             let turned = Array2::from_shape_fn(x.dim(), |(i, u)| match (u, units > 1) {
                 (0, true) => 0.6 * x[(i, 0)] - 0.8 * x[(i, 1)],
@@ -276,6 +377,18 @@ mod tests {
             let (before, after) = (some.value(x.view(), y.view(), Exec::serial()), some.value(turned.view(), y.view(), Exec::serial()));
             prop_assert!((before - after).abs() < 1e-9, "{before}, {after}");
         }
+    }
+
+    #[test]
+    fn what_is_dropped_depends_on_scales() {
+        let x = sample(400, 3, 5);
+        let mut stretched = x.clone();
+        stretched.column_mut(0).mapv_inplace(|v| v * 1000.0);
+        let with_x = |variance| {
+            let spec = Svcca { variance, ..Svcca::default() };
+            spec.correlations(x.view(), stretched.view(), Exec::serial()).len()
+        };
+        assert_eq!((with_x(0.99), with_x(1.0)), (1, 3));
     }
 
     #[test]
@@ -299,6 +412,6 @@ mod tests {
         assert_eq!(Svcca::default().value(one.view(), one.view(), Exec::serial()), 0.0);
         // A constant unit and a copy of a unit add no direction.
         let padded = Array2::from_shape_fn((50, 6), |(i, u)| if u == 5 { 3.0 } else { x[(i, u.min(3))] });
-        assert!((Svcca { variance: 1.0 }.value(padded.view(), x.view(), Exec::serial()) - 1.0).abs() < 1e-9);
+        assert!((Svcca { variance: 1.0, ..Svcca::default() }.value(padded.view(), x.view(), Exec::serial()) - 1.0).abs() < 1e-9);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use super::plan::Task;
+use super::plan::{Measure, Task};
 use crate::train::spec::TrainingSpec;
 
 /// Half-width of the interval, as a share, where the spread is not known.
@@ -54,7 +54,8 @@ impl Like {
         (architecture, activation, optimizer.name(), batch_size, epochs, schedule.count(*epochs), task.train).hash(&mut hasher);
         let extras = [max_norm_weights.is_some(), regularization.dropout > 0.0];
         (maxout_pieces, model, loss, steps_per_epoch, extras).hash(&mut hasher);
-        task.measure.iter().for_each(|measure| (measure.estimator.name(), measure.split).hash(&mut hasher));
+        let cost = |measure: &Measure| (measure.estimator.name(), measure.estimator.every(), measure.split);
+        task.measure.iter().for_each(|measure| cost(measure).hash(&mut hasher));
         Self(hasher.finish())
     }
 }

@@ -2,11 +2,8 @@
 //!
 //! Workers are started when there is work for them. They leave the terminal's process group, so that Ctrl-C reaches the coordinator alone,
 //! and they end by themselves when the coordinator's end of their pipe closes, however it died.
-//!
-//! A worker holds several tasks: many short ones, or one beside a long one, so that it need not wait for its next. It says which it has
-//! begun; the others come back when it dies, and when another worker has nothing to do.
+//! What each holds is a [`Place`].
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::BufReader;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -16,12 +13,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::place::{Place, choose};
 use super::wire::{self, Order, Report, Request};
-use super::{Blame, Event, LaunchError, Launcher, Load};
+use super::{Event, LaunchError, Launcher, Load};
 use crate::grid::plan::Task;
 
-/// Tasks that a worker may hold however long they are: one under way, one next.
-const HOLDS: usize = 2;
 /// Reports that follow each other faster are collected for this long: thousands of short tasks a second must not wake us for each.
 const COLLECT: Duration = Duration::from_millis(1);
 
@@ -49,88 +45,20 @@ struct Worker {
     generation: u64,
     child: Child,
     orders: ChildStdin,
-    /// What it holds, by ticket.
-    held: BTreeMap<u64, Held>,
-    /// Sum over `held`.
-    load: f64,
-    /// Orders that go with the next message.
-    unsent: Vec<Order>,
-    /// It was asked to give tasks back and has not answered yet.
-    asked: bool,
-    /// It takes nothing more and is about to end.
-    retired: bool,
-}
-
-struct Held {
-    load: f64,
-    begun: bool,
+    place: Place,
 }
 
 impl Worker {
-    fn has_room(&self, load: Load) -> bool {
-        let fits = match load {
-            Load::Nanoseconds(n) => self.load + n <= Load::MOST || (self.held.len() < HOLDS && self.load.is_finite()),
-            Load::Alone => false,
-        };
-        !self.retired && (self.held.is_empty() || fits)
-    }
-
-    fn is_idle(&self) -> bool {
-        self.held.is_empty() && !self.retired
-    }
-
-    fn release(&mut self, ticket: u64) {
-        if let Some(held) = self.held.remove(&ticket) {
-            // Where a task was alone, or rounding left something, nothing may stay.
-            self.load = if self.held.is_empty() { 0.0 } else { self.load - held.load };
+    /// Says something. If the worker died meanwhile, its closed pipe tells what becomes of its tasks.
+    fn say(&mut self, request: Option<Request>) {
+        if let Some(request) = request {
+            let _ = wire::send(&mut self.orders, &request);
         }
     }
 
-    /// Sends what waits to be sent. If the worker died meanwhile, its closed pipe tells what becomes of its tasks.
-    fn send(&mut self) {
-        if !self.unsent.is_empty() {
-            let _ = wire::send(&mut self.orders, &Request::Do(std::mem::take(&mut self.unsent)));
-        }
-    }
-
-    /// Asks for one in `of` of the tasks that are not begun, once. One that has begun nothing is about to: it keeps its first, or that
-    /// could go back and forth for ever.
     fn ask_back(&mut self, of: usize) {
-        let waiting = self.held.values().filter(|held| !held.begun).count();
-        let spare = if waiting == self.held.len() { waiting.saturating_sub(1) } else { waiting };
-        if spare > 0 && !self.asked {
-            self.asked = true;
-            self.send();
-            let most = u32::try_from(spare.div_ceil(of)).unwrap_or(u32::MAX);
-            let _ = wire::send(&mut self.orders, &Request::GiveBack(most));
-        }
-    }
-
-    /// What a report means.
-    fn event(&mut self, report: Report) -> Event {
-        match report {
-            Report::Started { ticket } => {
-                if let Some(held) = self.held.get_mut(&ticket) {
-                    held.begun = true;
-                }
-                Event::Started { ticket }
-            }
-            Report::Progress { ticket, share } => Event::Progress { ticket, share },
-            Report::Continued { ticket, epoch } => Event::Continued { ticket, epoch },
-            Report::Finished { ticket, outcome } => {
-                self.release(ticket);
-                Event::Finished { ticket, outcome }
-            }
-            Report::GivenBack { tickets } => {
-                self.asked = false;
-                tickets.iter().for_each(|&ticket| self.release(ticket));
-                Event::Returned { tickets }
-            }
-            Report::Lost { tickets, error } => {
-                self.retired = true;
-                tickets.iter().for_each(|&ticket| self.release(ticket));
-                Event::Lost { tickets, reason: error, blame: Blame::Store }
-            }
+        for request in self.place.ask_back(of) {
+            self.say(Some(request));
         }
     }
 
@@ -139,15 +67,7 @@ impl Worker {
         // The pipe is closed, so the process has ended or is of no use.
         let _ = self.child.kill();
         let reason = self.child.wait().map_or_else(|e| format!("a worker is gone: {e}"), describe);
-        let (mut begun, mut returned): (Vec<u64>, Vec<u64>) = (Vec::new(), Vec::new());
-        for (ticket, held) in self.held {
-            if held.begun { begun.push(ticket) } else { returned.push(ticket) }
-        }
-        // A worker that died before it began anything counts against the task it was started for: else it could go on for ever.
-        if begun.is_empty() && !self.retired && !returned.is_empty() {
-            begun.push(returned.remove(0));
-        }
-        [Event::Returned { tickets: returned }, Event::Lost { tickets: begun, reason, blame: Blame::Worker }]
+        self.place.end(reason, true)
     }
 }
 
@@ -188,8 +108,7 @@ impl Local {
         let (generation, sender) = (self.next, self.reports.0.clone());
         self.next += 1;
         thread::spawn(move || listen(output, generation, &sender));
-        let (held, unsent) = (BTreeMap::new(), Vec::new());
-        Ok(Worker { generation, child, orders, held, load: 0.0, unsent, asked: false, retired: false })
+        Ok(Worker { generation, child, orders, place: Place::default() })
     }
 
     /// What a message means now.
@@ -197,7 +116,7 @@ impl Local {
         let of_it = |slot: &&mut Option<Worker>| slot.as_ref().is_some_and(|worker| worker.generation == message.generation);
         let Some(slot) = self.slots.iter_mut().find(of_it) else { return };
         match (message.reports, slot.as_mut()) {
-            (Some(reports), Some(worker)) => events.extend(reports.into_iter().map(|report| worker.event(report))),
+            (Some(reports), Some(worker)) => events.extend(reports.into_iter().map(|report| worker.place.event(report))),
             _ => events.extend(slot.take().into_iter().flat_map(Worker::end)),
         }
     }
@@ -206,13 +125,12 @@ impl Local {
     /// [`Launcher::cancel`].
     pub fn ease(&mut self, grace: Duration) {
         for worker in self.workers() {
-            worker.unsent.clear();
+            worker.place.withhold();
             let _ = wire::send(&mut worker.orders, &Request::Ease);
         }
         let start = Instant::now();
         // One that has nothing to do has nothing to keep, and would wait for ever.
-        let busy =
-            |worker: &mut Worker| worker.held.values().any(|held| held.begun) && matches!(worker.child.try_wait(), Ok(None));
+        let busy = |worker: &mut Worker| worker.place.has_begun() && matches!(worker.child.try_wait(), Ok(None));
         while start.elapsed() < grace && self.workers().any(busy) {
             thread::sleep(COLLECT);
         }
@@ -256,32 +174,24 @@ fn describe(status: ExitStatus) -> String {
 
 impl Launcher for Local {
     fn has_room(&self, load: Load) -> bool {
-        self.slots.iter().any(|slot| slot.as_ref().is_none_or(|worker| worker.has_room(load)))
+        self.slots.iter().any(|slot| slot.as_ref().is_none_or(|worker| worker.place.has_room(load)))
     }
 
     fn submit(&mut self, ticket: u64, attempt: u32, task: &Task, load: Load) -> Result<(), LaunchError> {
         // An idle worker, or a new one, or the one that has least to do.
-        let rank = |slot: &Option<Worker>| match slot {
-            Some(worker) if worker.is_idle() => Some(-2.0),
-            None => Some(-1.0),
-            Some(worker) => worker.has_room(load).then_some(worker.load),
-        };
-        let ranked = self.slots.iter().enumerate().filter_map(|(place, slot)| Some((rank(slot)?, place)));
-        let (_, place) = ranked.min_by(|a, b| a.0.total_cmp(&b.0)).ok_or(LaunchError::NoPlace)?;
+        let places = self.slots.iter().map(|slot| slot.as_ref().map(|worker| &worker.place));
+        let place = choose(places, load).ok_or(LaunchError::NoPlace)?;
         let mut worker = match self.slots[place].take() {
             Some(worker) => worker,
             None => self.start()?,
         };
-        let load = load.nanoseconds();
-        worker.load += load;
-        worker.held.insert(ticket, Held { load, begun: false });
-        worker.unsent.push(Order { ticket, attempt, task: task.clone(), fence: self.fence });
+        worker.place.take(Order { ticket, attempt, task: task.clone(), fence: self.fence }, load);
         self.slots[place] = Some(worker);
         Ok(())
     }
 
     fn balance(&mut self) {
-        if self.slots.iter().any(|slot| slot.as_ref().is_none_or(Worker::is_idle)) {
+        if self.slots.iter().any(|slot| slot.as_ref().is_none_or(|worker| worker.place.is_idle())) {
             self.workers().for_each(|worker| worker.ask_back(2));
         }
     }
@@ -291,7 +201,10 @@ impl Launcher for Local {
     }
 
     fn poll(&mut self, timeout: Duration) -> Result<Vec<Event>, LaunchError> {
-        self.workers().for_each(Worker::send);
+        for worker in self.workers() {
+            let unsent = worker.place.unsent();
+            worker.say(unsent);
+        }
         let mut messages = match self.reports.1.recv_timeout(timeout) {
             Ok(message) => vec![message],
             // We hold a sender ourselves, so the channel cannot be disconnected.
@@ -315,7 +228,7 @@ impl Drop for Local {
     /// Closes the pipes, on which idle workers end, and waits for them; a worker that is busy is ended.
     fn drop(&mut self) {
         for mut worker in self.slots.iter_mut().filter_map(Option::take) {
-            if !worker.held.is_empty() {
+            if !worker.place.is_empty() {
                 let _ = worker.child.kill();
             }
             drop(worker.orders);

@@ -1,13 +1,18 @@
 //! Where tasks run. One trait, [`Launcher`]: submit, poll, cancel; the loop that drives any launcher; what coordinator and worker say to
 //! each other. No kernels here, and no knowledge of what a task computes.
 //!
-//! Reading order: `wire` (messages), `drive` (which task when, what becomes of a lost one), `local` (worker processes on this machine),
-//! `sge` (array jobs of pilots on a cluster).
+//! Reading order: `wire` (messages), `drive` (which task when, what becomes of a lost one), `place` (what a worker holds), `local`
+//! (worker processes on this machine), `ranks`, `crew` and `mpi` (the ranks of an MPI job), `sge` (array jobs of pilots on a cluster).
 
+pub mod crew;
 pub mod drive;
 #[cfg(test)]
 pub mod fake;
 pub mod local;
+#[cfg(feature = "mpi")]
+pub mod mpi;
+pub mod place;
+pub mod ranks;
 pub mod sge;
 pub mod wire;
 
@@ -96,6 +101,12 @@ pub enum LaunchError {
         /// How many.
         losses: u32,
         /// The last reason.
+        reason: String,
+    },
+    /// No rank of an MPI job is left that takes tasks.
+    #[error("no rank is left that works: {reason}; run again to go on")]
+    Deserted {
+        /// What became of the last.
         reason: String,
     },
     /// The launcher was asked for something it lost track of: a defect.

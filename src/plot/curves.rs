@@ -116,14 +116,9 @@ pub fn curves(figure: &CurveFigure) -> String {
         let axes = Axes { x: &x, y: &axes[quantity], inset: 0.3 * look.em };
         axes.draw(scene, &look, frame, labels);
         let curves = groups[group].panels.get(quantity).map_or(&[][..], Vec::as_slice);
-        if curves.iter().all(|curve| curve.points.is_empty()) {
+        if let Some(why) = nothing_to_draw(curves, &figure.quantities[quantity]) {
             let (x, y) = (frame.x + frame.width / 2.0, frame.y + frame.height / 2.0 + 0.36 * look.em);
-            scene.text(
-                x,
-                y,
-                "nothing recorded",
-                TextStyle { size: look.em, colour: GREY, anchor: Anchor::Middle, upwards: false },
-            );
+            scene.text(x, y, why, TextStyle { size: look.em, colour: GREY, anchor: Anchor::Middle, upwards: false });
             return;
         }
         scene.clipped(frame.x, frame.y, frame.width, frame.height, |scene| {
@@ -193,6 +188,16 @@ fn draw_curve(scene: &mut Scene, curve: &Curve, place: usize, em: f64, quantity:
     scene.path(&line, None, Some(Stroke { opacity, dash: dash(place) * 0.1 * em, ..Stroke::solid(colour, width * em) }));
 }
 
+/// Why a panel stays empty, if it does.
+fn nothing_to_draw(curves: &[Curve], quantity: &Quantity) -> Option<&'static str> {
+    let mut values = curves.iter().flat_map(|curve| &curve.points).map(|point| point.value).filter(|value| value.is_finite());
+    match (values.next(), quantity.log) {
+        (None, _) => Some("nothing recorded"),
+        (Some(first), true) if first <= 0.0 && values.all(|value| value <= 0.0) => Some("0 all the time"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,6 +249,11 @@ mod tests {
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
         let nothing = CurveFigure { quantities: one.quantities.clone(), ..CurveFigure::default() };
         assert_eq!(curves(&nothing).matches("nothing recorded").count(), 2);
+        // Gradients of a dead network are 0, and there is no 0 on a logarithmic axis.
+        one.groups[0].panels.iter_mut().flatten().flat_map(|curve| &mut curve.points).for_each(|point| point.value = 0.0);
+        let logarithmic = one.quantities.iter().filter(|quantity| quantity.log).count();
+        assert!(logarithmic > 0);
+        assert_eq!(curves(&one).matches("0 all the time").count(), logarithmic);
     }
 
     #[test]

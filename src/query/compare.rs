@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::store::records::{Measurement, Training};
+use crate::store::records::{Dependence, Measurement, Training};
 use crate::train::spec::Split;
 
 /// One place where they differ.
@@ -136,6 +136,21 @@ pub fn measurements(record: String, split: Split, committed: &Measurement, compu
             let at = Place { epoch: Some(one.epoch), split: Some(split), layer: Some(one.layer) };
             c.floats("i_xt", at, one.i_xt, other.i_xt);
             c.floats("i_ty", at, one.i_ty, other.i_ty);
+        }
+    }
+    c.found
+}
+
+/// Where two dependence measurements on `split` differ; `record` says which they are.
+#[must_use]
+pub fn dependences(record: String, split: Split, committed: &Dependence, computed: &Dependence) -> Vec<Difference> {
+    let mut c = Comparer { record, found: Vec::new() };
+    let keys = |d: &Dependence| d.rows.iter().map(|r| (r.epoch, r.layer_a, r.layer_b, r.units)).collect::<Vec<_>>();
+    if c.rows("dependence", &keys(committed), &keys(computed)) {
+        for (one, other) in committed.rows.iter().zip(&computed.rows) {
+            // The input, −1, has no place among the layers.
+            let at = Place { epoch: Some(one.epoch), split: Some(split), layer: u32::try_from(one.layer_a).ok() };
+            c.floats("value", at, Some(one.value), Some(other.value));
         }
     }
     c.found

@@ -35,7 +35,7 @@ impl Amounts {
     const fn add(&mut self, kind: Kind) {
         match kind {
             Kind::Training => self.trainings += 1,
-            Kind::Measurement => self.measurements += 1,
+            Kind::Measurement | Kind::Dependence => self.measurements += 1,
             Kind::Attempt => self.attempts += 1,
         }
     }

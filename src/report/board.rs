@@ -30,6 +30,8 @@ pub struct Board {
     pub tables: Vec<String>,
     /// Whether there are tables for a report.
     pub report: bool,
+    /// The last lines of each pilot's log, by its name.
+    pub logs: Vec<(String, String)>,
 }
 
 /// A run's page.
@@ -43,6 +45,8 @@ pub struct RunPage {
     pub settings: Vec<(String, String)>,
     /// Every attempt: names of the columns, then a row each.
     pub attempts: (Vec<String>, Vec<Vec<String>>),
+    /// What logs say of it, by their names.
+    pub logs: Vec<(String, String)>,
 }
 
 /// What is found by a search.
@@ -145,13 +149,12 @@ pub fn cohort_board(board: &Board) -> String {
     html.markup("</section><section><h2>Figures</h2><div class=\"figures\">");
     for figure in &board.figures {
         let file = format!("/files/{}/figures/{}", component(name), component(figure));
-        html.open("a", &[("href", &file)]);
         if figure.ends_with(".mp4") {
-            html.text(figure);
-        } else {
-            html.open("img", &[("src", &file), ("alt", figure), ("loading", "lazy")]);
+            html.open("video", &[("src", &file), ("controls", ""), ("preload", "metadata"), ("aria-label", figure)])
+                .close("video");
+            continue;
         }
-        html.close("a");
+        html.open("a", &[("href", &file)]).open("img", &[("src", &file), ("alt", figure), ("loading", "lazy")]).close("a");
     }
     html.markup("</div></section><section><h2>Tables</h2><ul>");
     for table in &board.tables {
@@ -159,7 +162,20 @@ pub fn cohort_board(board: &Board) -> String {
         html.open("li", &[]).element("a", &[("href", &file), ("download", "")], table).close("li");
     }
     html.markup("</ul></section>");
+    logs(&mut html, &board.logs);
     finish(html)
+}
+
+/// What logs say; nothing where there are none.
+fn logs(html: &mut Html, logs: &[(String, String)]) {
+    if logs.is_empty() {
+        return;
+    }
+    html.markup("<section><h2>Logs</h2>");
+    for (name, text) in logs {
+        html.open("details", &[]).element("summary", &[], name).element("pre", &[], text).close("details");
+    }
+    html.markup("</section>");
 }
 
 fn run_link(name: &str) -> String {
@@ -188,7 +204,9 @@ pub fn run_page(run: &RunPage) -> String {
         }
         html.markup("</tbody></table></div>");
     }
-    html.markup("</section><section><h2>Settings</h2>");
+    html.markup("</section>");
+    logs(&mut html, &run.logs);
+    html.markup("<section><h2>Settings</h2>");
     pairs(&mut html, &run.settings);
     html.markup("</section>");
     finish(html)
@@ -238,12 +256,14 @@ mod tests {
             figures: vec![words()],
             tables: vec![words()],
             report: true,
+            logs: vec![(words(), words())],
         };
         let run = RunPage {
             names: vec![words(), words()],
             verdict: words(),
             settings: vec![(words(), words())],
             attempts: (vec![words()], vec![vec![words()]]),
+            logs: vec![(words(), words())],
         };
         let found = Found { question: words(), answer: words(), runs: vec![(words(), words())] };
         let pages = [

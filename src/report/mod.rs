@@ -26,7 +26,7 @@ const BOARD_SCRIPT: &str = include_str!("board.js");
 
 /// What a page may do: run its own scripts, show pictures that lie beside it, ask the server that it came from. The last for the dashboard;
 /// a file has none.
-pub const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src 'self' file: data:; \
+pub const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src 'self' file: data:; media-src 'self' file:; \
                           connect-src 'self'; form-action 'self'; base-uri 'none'";
 
 /// Begins a page; `ways` are links of its head: text and target.

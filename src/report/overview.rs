@@ -1,7 +1,8 @@
-//! The overview of several cohorts: what became of each, its report, its figures side by side.
+//! The overview of several cohorts: what they show of the published claims; what became of each, its report, its figures side by side.
 
-use super::html::{Html, link};
+use super::html::{Html, component, link};
 use super::{begin, end};
+use crate::findings::{Cell, Finding, Verdict};
 
 /// A cohort on the overview.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,19 +21,20 @@ pub struct Card {
 
 /// The page, as the text of an HTML file that lies beside the cohorts' directories.
 #[must_use]
-pub fn overview_page(title: &str, cards: &[Card]) -> String {
+pub fn overview_page(title: &str, findings: &[Finding], cards: &[Card]) -> String {
     let mut html = Html::new();
     begin(&mut html, title, &[]);
     html.open("main", &[("class", "wide")]).element("h1", &[], title);
     html.markup("<nav aria-label=\"Cohorts\"><ul class=\"contents\">");
     for card in cards {
-        html.open("li", &[])
-            .element("a", &[("href", &format!("#{}", super::html::component(&card.name)))], &card.name)
-            .close("li");
+        html.open("li", &[]).element("a", &[("href", &format!("#{}", component(&card.name)))], &card.name).close("li");
     }
     html.markup("</ul></nav>");
+    if !findings.is_empty() {
+        tell(&mut html, findings, cards);
+    }
     for card in cards {
-        html.open("section", &[("id", &super::html::component(&card.name))]);
+        html.open("section", &[("id", &component(&card.name))]);
         html.element("h2", &[], &card.name);
         if !card.description.is_empty() {
             html.element("p", &[], &card.description);
@@ -58,6 +60,54 @@ pub fn overview_page(title: &str, cards: &[Card]) -> String {
     html.finish()
 }
 
+/// The findings, claim by claim.
+fn tell(html: &mut Html, findings: &[Finding], cards: &[Card]) {
+    html.open("section", &[("id", "findings"), ("class", "findings")]).element("h2", &[], "Findings");
+    html.element(
+        "p",
+        &[],
+        "What these tables show of the published claims. Every number is computed from the tables of the cohort that is named.",
+    );
+    for claim in findings.chunk_by(|a, b| a.claim == b.claim) {
+        let reproduced = claim.iter().filter(|finding| finding.verdict == Verdict::Reproduced).count();
+        html.element("h3", &[], claim[0].claim);
+        let all = claim.len();
+        html.element("p", &[], &format!("Reproduced in {reproduced} of {all} cohort{}.", if all == 1 { "" } else { "s" }));
+        html.markup("<ul>");
+        for finding in claim {
+            html.open("li", &[]);
+            html.element("a", &[("href", &format!("#{}", component(&finding.cohort)))], &finding.cohort).markup(" ");
+            let card = cards.iter().find(|card| card.name == finding.cohort && !card.description.is_empty());
+            if let Some(card) = card {
+                html.element("small", &[], &format!("({})", card.description)).markup(" ");
+            }
+            let verdict = finding.verdict.name();
+            html.element("span", &[("class", "verdict"), ("data-verdict", verdict)], verdict).markup(" ");
+            html.text(&finding.sentence);
+            comparisons(html, finding);
+            html.close("li");
+        }
+        html.markup("</ul>");
+    }
+    html.close("section");
+}
+
+/// The comparisons behind a finding, folded up.
+fn comparisons(html: &mut Html, finding: &Finding) {
+    let cell = |cell: &Cell| match cell {
+        Cell::Text(text) => text.clone(),
+        Cell::Count(n) => n.to_string(),
+        Cell::Number(value) => format!("{value:.3}"),
+    };
+    html.open("details", &[]).element("summary", &[], &format!("Comparisons ({})", finding.rows.len()));
+    html.markup("<div class=\"scroll\"><table><thead>").row("th", finding.columns).markup("</thead><tbody>");
+    for row in &finding.rows {
+        let texts: Vec<String> = row.iter().map(cell).collect();
+        html.row("td", &texts.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    html.markup("</tbody></table></div></details>");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,7 +121,19 @@ mod tests {
             figures: vec!["infoplane_train.png".to_owned(), "infoplane_test.png".to_owned()],
             report: name == "a",
         };
-        let page = overview_page("Study", &[card("a"), card("b.2")]);
+        let finding = |cohort: &str, verdict| Finding {
+            claim: "tanh compresses",
+            cohort: cohort.to_owned(),
+            verdict,
+            sentence: "from 8 <to> 3 bits".to_owned(),
+            columns: &["experiment", "runs", "lost"],
+            rows: vec![vec![Cell::Text("<i>".to_owned()), Cell::Count(5), Cell::Number(5.0)]],
+        };
+        let findings = [finding("a", Verdict::Reproduced), finding("b.2", Verdict::NotReproduced)];
+        let page = overview_page("Study", &findings, &[card("a"), card("b.2")]);
+        assert!(page.contains("Reproduced in 1 of 2 cohorts") && page.matches("<h3>").count() == 1);
+        assert!(page.contains("from 8 &lt;to&gt; 3 bits") && page.contains("<td>&lt;i&gt;</td><td>5</td><td>5.000</td>"));
+        assert!(!overview_page("Study", &[], &[card("a")]).contains("Findings"));
         assert!(
             page.contains("href=\"#b.2\"") && page.contains("id=\"b.2\"") && page.contains("./b.2/figures/infoplane_test.png")
         );

@@ -237,7 +237,7 @@ impl Reader {
             (COHORT | END, _) => 1,
             (_, Some(kind)) => kind.schema(),
             (code, None) => {
-                let (path, supported) = (self.path.clone(), Kind::Attempt.code().into());
+                let (path, supported) = (self.path.clone(), Kind::NEWEST.code().into());
                 return Err(ArchiveError::Newer { path, what: "record kind", found: code.into(), supported });
             }
         };

@@ -18,9 +18,14 @@ pub enum Kind {
     Measurement,
     /// One attempt at a task, finished or not.
     Attempt,
+    /// A finished measurement of how layers depend on each other.
+    Dependence,
 }
 
 impl Kind {
+    /// The newest kind, with the highest number.
+    pub const NEWEST: Self = Self::Dependence;
+
     /// The number in the frame's header.
     #[must_use]
     pub const fn code(self) -> u8 {
@@ -28,6 +33,8 @@ impl Kind {
             Self::Training => 1,
             Self::Measurement => 2,
             Self::Attempt => 3,
+            // 4 is the footer of a segment.
+            Self::Dependence => 5,
         }
     }
 
@@ -38,6 +45,7 @@ impl Kind {
             1 => Some(Self::Training),
             2 => Some(Self::Measurement),
             3 => Some(Self::Attempt),
+            5 => Some(Self::Dependence),
             _ => None,
         }
     }
@@ -46,7 +54,7 @@ impl Kind {
     #[must_use]
     pub const fn schema(self) -> u16 {
         match self {
-            Self::Training | Self::Measurement => 1,
+            Self::Training | Self::Measurement | Self::Dependence => 1,
             Self::Attempt => 2,
         }
     }
@@ -130,6 +138,32 @@ pub struct Measurement {
     pub training: Id,
     /// By epoch, then layer.
     pub rows: Vec<MeasureRow>,
+}
+
+/// How two layers depend on each other at one epoch, or two units of one layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DependenceRow {
+    /// Recorded epoch.
+    pub epoch: i64,
+    /// −1 is the input, 0 the first hidden layer, the last the readout.
+    pub layer_a: i32,
+    /// Not before the first.
+    pub layer_b: i32,
+    /// The units, where they are what is compared.
+    pub units: Option<(u32, u32)>,
+    /// A correlation, or bits.
+    pub value: f64,
+}
+
+/// A finished measurement: one dependence measure on one split of one training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dependence {
+    /// [`Id::measurement`] of what it means.
+    pub id: Id,
+    /// The training that was measured.
+    pub training: Id,
+    /// By epoch, then layers, then units.
+    pub rows: Vec<DependenceRow>,
 }
 
 /// How an attempt ended.
@@ -218,7 +252,7 @@ impl From<AttemptOf1> for Attempt {
     }
 }
 
-/// The id of a measurement or an attempt and the training that it is about, from its payload, without the rest: they come first in every
+/// The id of anything but a training, and the training that it is about, from its payload, without the rest: they come first in every
 /// version.
 #[must_use]
 pub fn peek(payload: &[u8]) -> Option<(Id, Id)> {
@@ -234,6 +268,8 @@ pub enum Record {
     Measurement(Measurement),
     /// One attempt at a task.
     Attempt(Attempt),
+    /// A finished measurement of how layers depend on each other.
+    Dependence(Dependence),
 }
 
 impl Record {
@@ -244,6 +280,7 @@ impl Record {
             Self::Training(r) => r.id,
             Self::Measurement(r) => r.id,
             Self::Attempt(r) => r.id,
+            Self::Dependence(r) => r.id,
         }
     }
 
@@ -254,6 +291,7 @@ impl Record {
             Self::Training(_) => Kind::Training,
             Self::Measurement(_) => Kind::Measurement,
             Self::Attempt(_) => Kind::Attempt,
+            Self::Dependence(_) => Kind::Dependence,
         }
     }
 
@@ -267,6 +305,7 @@ impl Record {
             Self::Training(r) => postcard::to_stdvec(r),
             Self::Measurement(r) => postcard::to_stdvec(r),
             Self::Attempt(r) => postcard::to_stdvec(r),
+            Self::Dependence(r) => postcard::to_stdvec(r),
         }
         .map_err(|source| StoreError::Encode { id, source })?;
         let bytes = payload.len() as u64;
@@ -286,6 +325,7 @@ impl Record {
             (Kind::Measurement, _) => Self::Measurement(postcard::from_bytes(payload)?),
             (Kind::Attempt, ..=1) => Self::Attempt(postcard::from_bytes::<AttemptOf1>(payload)?.into()),
             (Kind::Attempt, _) => Self::Attempt(postcard::from_bytes(payload)?),
+            (Kind::Dependence, _) => Self::Dependence(postcard::from_bytes(payload)?),
         })
     }
 }
@@ -338,6 +378,12 @@ pub mod samples {
         (id(), id(), vec(row, 0..8)).prop_map(|(id, training, rows)| Record::Measurement(Measurement { id, training, rows }))
     }
 
+    fn dependence() -> impl Strategy<Value = Record> {
+        let row = (any::<i64>(), any::<i32>(), any::<i32>(), option::of(any::<(u32, u32)>()), number())
+            .prop_map(|(epoch, layer_a, layer_b, units, value)| DependenceRow { epoch, layer_a, layer_b, units, value });
+        (id(), id(), vec(row, 0..8)).prop_map(|(id, training, rows)| Record::Dependence(Dependence { id, training, rows }))
+    }
+
     /// Any attempt.
     pub fn attempt() -> impl Strategy<Value = Record> {
         let status =
@@ -368,7 +414,7 @@ pub mod samples {
 
     /// Any record of any kind.
     pub fn record() -> impl Strategy<Value = Record> {
-        prop_oneof![training(), measurement(), attempt()]
+        prop_oneof![training(), measurement(), attempt(), dependence()]
     }
 
     /// A small measurement whose content is a function of `n`.
@@ -385,6 +431,7 @@ pub mod samples {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::footer::FOOTER_KIND;
     use super::*;
 
     proptest! {
@@ -395,12 +442,13 @@ mod tests {
                 Record::Training(_) => {}
                 Record::Measurement(m) => prop_assert_eq!(peek(&payload), Some((m.id, m.training))),
                 Record::Attempt(a) => prop_assert_eq!(peek(&payload), Some((a.id, a.training))),
+                Record::Dependence(d) => prop_assert_eq!(peek(&payload), Some((d.id, d.training))),
             }
             prop_assert_eq!(Record::decode(record.kind(), record.kind().schema(), &payload).unwrap(), record);
         }
 
         #[test]
-        fn any_bytes_decode_or_fail(bytes: Vec<u8>, code in 1..=3_u8, schema in 1..=2_u16) {
+        fn any_bytes_decode_or_fail(bytes: Vec<u8>, code in prop::sample::select(vec![1_u8, 2, 3, 5]), schema in 1..=2_u16) {
             let _ = Record::decode(Kind::of_code(code).unwrap(), schema, &bytes);
         }
 
@@ -421,6 +469,7 @@ mod tests {
     fn kinds_and_codes_agree() {
         for code in 0..=u8::MAX {
             assert!(Kind::of_code(code).is_none_or(|kind| kind.code() == code));
+            assert_eq!(Kind::of_code(code).is_some(), code != FOOTER_KIND && (1..=Kind::NEWEST.code()).contains(&code));
         }
     }
 }

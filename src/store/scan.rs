@@ -198,7 +198,12 @@ fn check_version(header: &FrameHeader, offset: u64) -> Result<(), ScanError> {
         return Ok(());
     }
     let Some(kind) = Kind::of_code(header.kind) else {
-        return Err(ScanError::Newer { offset, what: "record kind", found: header.kind.into(), supported: FOOTER_KIND.into() });
+        return Err(ScanError::Newer {
+            offset,
+            what: "record kind",
+            found: header.kind.into(),
+            supported: Kind::NEWEST.code().into(),
+        });
     };
     if header.schema > kind.schema() {
         return Err(ScanError::Newer {

@@ -7,11 +7,15 @@
 //! | [`weighted_binning`] | do bins that follow the weights repair what fixed bins break? |
 //! | [`harmonics`] | what is in the harmonics data set: label shares, power spectrum, hard and soft labels? |
 //! | [`entropy_bias`] | how much entropy does an activation alone take away, and how much an imposed structure? |
+//! | [`estimators`] | how near do the estimators come to an information that is known? |
+//! | [`edge`] | what does EDGE find where there is nothing to find? |
 //!
 //! What may not live here: drawing and writing (`cli`), trainings (`worker`).
 
 pub mod answer;
+pub mod edge;
 pub mod entropy_bias;
+pub mod estimators;
 pub mod harmonics;
 mod histogram;
 pub mod minimal_model;

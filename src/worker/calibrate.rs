@@ -1,12 +1,13 @@
 //! How long a task will take, from a part of it done for real, in memory: some passes, some records, some measurements.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
 use super::data;
 use super::execute::TaskError;
-use super::measure::{Plan, Space};
-use crate::grid::plan::Task;
+use super::measure::{Plan, Space, When};
+use crate::grid::plan::{Measure, Task};
 use crate::math::exec::Exec;
 use crate::train::spec::Split;
 use crate::train::trainer::Trainer;
@@ -21,12 +22,12 @@ pub fn task_seconds(task: &Task, exec: Exec, budget: Duration) -> Result<f64, Ta
     let data = data::load(&spec.dataset, spec.split_seed)?;
     let mut trainer = Trainer::new(spec, &data, task.seed, exec);
     let network = trainer.network().clone();
-    let recorded = spec.schedule.recorded(spec.epochs).len() as f64;
+    let recorded = spec.schedule.recorded(spec.epochs).len();
     let mut seconds = 0.0;
     if task.train && spec.epochs > 0 {
         seconds += f64::from(spec.epochs) * timed(budget.mul_f64(0.4), || Ok(trainer.pass()?))?;
     }
-    if task.train && recorded > 0.0 {
+    if task.train && recorded > 0 {
         let one = timed(budget.mul_f64(0.2), || {
             for split in [Split::Train, Split::Test] {
                 trainer.metrics(split)?;
@@ -34,33 +35,59 @@ pub fn task_seconds(task: &Task, exec: Exec, budget: Duration) -> Result<f64, Ta
             }
             Ok(())
         });
-        seconds += recorded * one?;
+        seconds += recorded as f64 * one?;
     }
-    if !task.measure.is_empty() && recorded > 0.0 {
-        let (plan, mut space) = (Plan::new(&network, &data, &task.measure), Space::default());
-        let one = timed(budget.mul_f64(0.4), || Ok(plan.at(exec, 0, trainer.parameters(), &mut space).map(drop)?));
-        seconds += recorded * one?;
+    if !task.measure.is_empty() && recorded > 0 {
+        // What leaves epochs out is timed by itself.
+        let mut by_every: BTreeMap<usize, Vec<Measure>> = BTreeMap::new();
+        for measure in task.measure.iter() {
+            by_every.entry(measure.estimator.measured_of(recorded)).or_default().push(measure.clone());
+        }
+        let budget = budget.mul_f64(0.4 / by_every.len() as f64);
+        for (epochs, measures) in by_every {
+            let (plan, mut space) = (Plan::new(&network, &data, &measures), Space::default());
+            let when = When { epoch: 0, place: 0, is_last: true };
+            let one = timed(budget, || Ok(plan.at(exec, when, trainer.parameters(), &mut space).map(drop)?));
+            seconds += epochs as f64 * one?;
+        }
     }
     Ok(seconds)
 }
 
-/// Mean CPU seconds of a call of `work`, repeated for `budget`; a first call warms up.
+/// Mean CPU seconds of a call of `work`, repeated until `budget` has passed; a first call warms up.
 fn timed(budget: Duration, mut work: impl FnMut() -> Result<(), TaskError>) -> Result<f64, TaskError> {
-    let warm = Instant::now();
+    let warm = Clock::start();
     work()?;
     // Work that long needs no warming up, and no repetition.
-    if warm.elapsed() > budget {
-        return Ok(warm.elapsed().as_secs_f64());
+    if warm.start.elapsed() > budget {
+        return Ok(warm.seconds());
     }
-    let (start, cpu, mut calls) = (Instant::now(), thread_seconds(), 0_u32);
-    while calls == 0 || start.elapsed() < budget {
+    let (clock, mut calls) = (Clock::start(), 0_u32);
+    while calls == 0 || clock.start.elapsed() < budget {
         work()?;
         calls += 1;
     }
-    let wall = start.elapsed().as_secs_f64();
-    let spent = thread_seconds().zip(cpu).map_or(wall, |(now, before)| now - before);
-    // The kernel counts in ticks: a window of a few tells nothing.
-    Ok(if wall < 0.02 || spent <= 0.0 { wall } else { spent } / f64::from(calls))
+    Ok(clock.seconds() / f64::from(calls))
+}
+
+/// Time since a start, of the wall and of this thread's CPU.
+struct Clock {
+    start: Instant,
+    cpu: Option<f64>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { start: Instant::now(), cpu: thread_seconds() }
+    }
+
+    /// CPU seconds so far: others on the same core do not count. Where the system does not tell, those of the wall.
+    fn seconds(&self) -> f64 {
+        let wall = self.start.elapsed().as_secs_f64();
+        let spent = thread_seconds().zip(self.cpu).map_or(wall, |(now, before)| now - before);
+        // The kernel counts in ticks: a window of a few tells nothing.
+        if wall < 0.02 || spent <= 0.0 { wall } else { spent }
+    }
 }
 
 /// CPU seconds of this thread so far, where the system tells.

@@ -5,20 +5,21 @@ use serde::{Deserialize, Serialize};
 use crate::grid::ids::Id;
 use crate::grid::plan::Task;
 use crate::math::exec::Exec;
-use crate::store::records::{GradientRow, MeasureRow, MetricRow, Snapshots, Training};
+use crate::store::records::{GradientRow, MetricRow, Snapshots, Training};
 use crate::train::checkpoint::{self, Checkpoint};
 use crate::train::data::Dataset;
 use crate::train::spec::Split;
 use crate::train::trainer::{Diverged, Trainer};
+use crate::worker::measure::Measured;
 
 /// Version of a checkpoint's bytes, for their header: this file's in the upper half, the training engine's in the lower. Raise the upper
 /// when the fields of [`Recorder`] change.
-pub const LAYOUT: u32 = 1 << 16 | checkpoint::LAYOUT;
+pub const LAYOUT: u32 = 2 << 16 | checkpoint::LAYOUT;
 /// Splits on which metrics and gradients are recorded.
 const RECORDED_SPLITS: [Split; 2] = [Split::Train, Split::Test];
 
-/// What was measured at one epoch: rows by measurement.
-pub type Rows = Vec<Vec<MeasureRow>>;
+/// What was measured at one epoch, by measurement.
+pub type Rows = Vec<Measured>;
 
 /// What is recorded of a training.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -10,12 +10,12 @@ use rayon::prelude::*;
 use super::control::{Control, Step};
 use super::course::{self, Recorder, Rows};
 use super::data::{DataError, Library};
-use super::measure::{MeasureError, Plan, Ranges, Space};
+use super::measure::{MeasureError, Measured, Plan, Ranges, Space, When};
 use super::serve::chain;
 use crate::grid::plan::Task;
 use crate::math::exec::Exec;
 use crate::store::checkpoints::{Checkpoints, Found};
-use crate::store::records::{MeasureRow, Measurement, Record, Snapshots};
+use crate::store::records::{Dependence, Measurement, Record, Snapshots};
 use crate::store::{Index, Store, StoreError, Writer};
 use crate::train::data::Dataset;
 use crate::train::network::Network;
@@ -178,7 +178,8 @@ impl Executor<'_> {
                 if keep {
                     recorder.snapshots.parameters.push(trainer.parameters().to_vec());
                 } else {
-                    recorder.rows.push(plan.at(self.exec, epoch, trainer.parameters(), &mut space)?);
+                    let when = When { epoch, place: epochs.len() - 1, is_last: stops || epoch == last };
+                    recorder.rows.push(plan.at(self.exec, when, trainer.parameters(), &mut space)?);
                 }
                 control.progress(share * (epoch + 1) as f64 / f64::from(spec.epochs.max(1)));
             }
@@ -279,7 +280,8 @@ impl Executor<'_> {
             }
             plan = plan.with_ranges(ranges);
         }
-        let work: Vec<(i64, &Vec<f32>)> = epochs.iter().copied().zip(&snapshots.parameters).collect();
+        let when = |(place, &epoch): (usize, &i64)| When { epoch, place, is_last: place + 1 == epochs.len() };
+        let work: Vec<(When, &Vec<f32>)> = epochs.iter().enumerate().map(when).zip(&snapshots.parameters).collect();
         // A few epochs a thread at a time, so that progress is told while the work goes on.
         let (serial, threads) = (Exec { parallel: false, ..self.exec }, rayon::current_num_threads());
         let group = if self.exec.parallel { 4 * threads } else { 1 };
@@ -288,11 +290,11 @@ impl Executor<'_> {
             if self.exec.parallel && part.len() >= threads {
                 let measured = part
                     .par_iter()
-                    .map_init(Space::default, |space, (epoch, parameters)| plan.at(serial, *epoch, parameters, space));
+                    .map_init(Space::default, |space, (when, parameters)| plan.at(serial, *when, parameters, space));
                 rows.extend(measured.collect::<Result<Vec<_>, _>>()?);
             } else {
-                for (epoch, parameters) in part {
-                    rows.push(plan.at(self.exec, *epoch, parameters, &mut space)?);
+                for (when, parameters) in part {
+                    rows.push(plan.at(self.exec, *when, parameters, &mut space)?);
                 }
             }
             control.progress(trained + (1.0 - trained) * rows.len() as f64 / work.len() as f64);
@@ -305,16 +307,19 @@ impl Executor<'_> {
 
     /// Appends one record a measurement from rows by epoch.
     fn commit_measurements(&self, task: &Task, by_epoch: Vec<Rows>) -> Result<(), TaskError> {
-        let mut by_measure: Vec<Vec<MeasureRow>> = vec![Vec::new(); task.measure.len()];
+        let mut by_measure: Vec<Measured> = vec![Measured::default(); task.measure.len()];
         for epoch in by_epoch {
-            by_measure.iter_mut().zip(epoch).for_each(|(all, rows)| all.extend(rows));
+            for (all, Measured { information, dependence }) in by_measure.iter_mut().zip(epoch) {
+                all.information.extend(information);
+                all.dependence.extend(dependence);
+            }
         }
-        for (measure, rows) in task.measure.iter().zip(by_measure) {
-            self.writer.append(&Record::Measurement(Measurement {
-                id: measure.id(task.training),
-                training: task.training,
-                rows,
-            }))?;
+        for (measure, Measured { information, dependence }) in task.measure.iter().zip(by_measure) {
+            let (id, training) = (measure.id(task.training), task.training);
+            self.writer.append(&match measure.estimator.compares() {
+                None => Record::Measurement(Measurement { id, training, rows: information }),
+                Some(_) => Record::Dependence(Dependence { id, training, rows: dependence }),
+            })?;
         }
         Ok(())
     }

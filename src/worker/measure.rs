@@ -1,15 +1,17 @@
-//! Information of all layers at one epoch, from a parameter vector: the forward pass, then every estimator asked for.
+//! Information and dependence of all layers at one epoch, from a parameter vector: the forward pass, then every estimator asked for.
 
 use ndarray::{ArrayView2, ShapeBuilder};
+use serde::{Deserialize, Serialize};
 
 use crate::estimate::bins::Range;
+use crate::estimate::dependence::{Compares, Dependence};
 use crate::estimate::spec::EstimatorSpec;
 use crate::estimate::weighted::WeightedBinning;
 use crate::estimate::{Classes, EstimateError, Estimator, Information, Sample, Scratch};
 use crate::grid::plan::Measure;
 use crate::math::exec::Exec;
 use crate::math::simd::{Block, LANES, blocks, flat, flat_mut};
-use crate::store::records::MeasureRow;
+use crate::store::records::{DependenceRow, MeasureRow};
 use crate::train::data::{Dataset, Examples};
 use crate::train::inference::Activations;
 use crate::train::network::Network;
@@ -17,13 +19,34 @@ use crate::train::spec::Split;
 
 /// A measurement that cannot be taken.
 #[derive(Debug, thiserror::Error)]
-#[error("{estimator} of layer {layer} at epoch {epoch} on {}", .split.name())]
+#[error("{estimator}{} at epoch {epoch} on {}", .layer.map_or_else(String::new, |layer| format!(" of layer {layer}")), .split.name())]
 pub struct MeasureError {
     estimator: &'static str,
-    layer: usize,
+    /// None for what looks at all layers.
+    layer: Option<usize>,
     epoch: i64,
     split: Split,
     source: EstimateError,
+}
+
+/// When in the course of a training.
+#[derive(Clone, Copy, Debug)]
+pub struct When {
+    /// The recorded epoch.
+    pub epoch: i64,
+    /// Its number among the recorded epochs, from 0.
+    pub place: usize,
+    /// Whether it is the last of them.
+    pub is_last: bool,
+}
+
+/// What a measurement gives: information of layers, or dependences between them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// By epoch, then layer.
+    pub information: Vec<MeasureRow>,
+    /// By epoch, layers, units.
+    pub dependence: Vec<DependenceRow>,
 }
 
 /// The measurements to take of one training, with the labels of every split prepared.
@@ -78,6 +101,7 @@ impl<'a> Plan<'a> {
         let wants_inputs = !measures.iter().all(|measure| {
             use EstimatorSpec::{Binning, Bins, Lower, Upper, WeightedBinning};
             matches!(measure.estimator, Binning { .. } | Bins(_) | Upper { .. } | Lower { .. } | WeightedBinning(_))
+                || measure.estimator.compares().is_some()
         });
         Self { network, data, measures, classes: classes.collect(), edges: edges.collect(), wants_inputs, ranges: None }
     }
@@ -107,7 +131,7 @@ impl<'a> Plan<'a> {
             let Some(classes) = classes else { continue };
             self.network.activations(exec, parameters, self.data.examples(split), &mut space.activations);
             for (layer, values) in space.activations.layers().enumerate() {
-                let refuse = |source| MeasureError { estimator: "activation", layer, epoch, split, source };
+                let refuse = |source| MeasureError { estimator: "activation", layer: Some(layer), epoch, split, source };
                 let sample = Sample::new(values, classes).map_err(refuse)?;
                 ranges.widen(place, layer, sample.extent().unwrap_or_default());
             }
@@ -121,20 +145,19 @@ impl<'a> Plan<'a> {
         Self { ranges: Some(ranges), ..self }
     }
 
-    /// Rows of every measurement at one epoch, a list a measurement, layer after layer.
+    /// Rows of every measurement at one epoch, layer after layer; none of those that leave this epoch out.
     ///
     /// # Errors
     /// [`MeasureError`] where an activation is not finite.
-    pub fn at(
-        &self,
-        exec: Exec,
-        epoch: i64,
-        parameters: &[f32],
-        space: &mut Space,
-    ) -> Result<Vec<Vec<MeasureRow>>, MeasureError> {
-        let mut rows = vec![Vec::with_capacity(self.network.layers.len()); self.measures.len()];
+    pub fn at(&self, exec: Exec, when: When, parameters: &[f32], space: &mut Space) -> Result<Vec<Measured>, MeasureError> {
+        let When { epoch, .. } = when;
+        let mut rows = vec![Measured::default(); self.measures.len()];
         for (place, (&split, classes)) in Split::ALL.iter().zip(&self.classes).enumerate() {
             let Some(classes) = classes else { continue };
+            let takes = |measure: &Measure| measure.split == split && measure.estimator.measures_at(when.place, when.is_last);
+            if !self.measures.iter().any(takes) {
+                continue;
+            }
             let examples = self.data.examples(split);
             self.network.activations(exec, parameters, examples, &mut space.activations);
             space.edges.resize_with(self.measures.len(), Activations::default);
@@ -144,7 +167,7 @@ impl<'a> Plan<'a> {
                 }
             }
             for (layer, values) in space.activations.layers().enumerate() {
-                let refuse = |estimator, source| MeasureError { estimator, layer, epoch, split, source };
+                let refuse = |estimator, source| MeasureError { estimator, layer: Some(layer), epoch, split, source };
                 let sample = Sample::new(values, classes).and_then(|sample| match self.wants_inputs {
                     true => sample.with_inputs(inputs_of(examples)),
                     false => Ok(sample),
@@ -154,22 +177,40 @@ impl<'a> Plan<'a> {
                     sample = sample.with_range(*range);
                 }
                 for (index, (measure, rows)) in self.measures.iter().zip(&mut rows).enumerate() {
-                    if measure.split != split {
+                    let estimator = &measure.estimator;
+                    if measure.split != split || estimator.compares().is_some() {
                         continue;
                     }
-                    let estimator = &measure.estimator;
                     let carried = match self.edges[index] {
                         Some(_) => space.edges[index].layers().nth(layer).map_or(Ok(sample), |edges| sample.with_edges(edges)),
                         None => Ok(sample),
                     };
                     let information = carried.and_then(|sample| estimator.information(&sample, exec, &mut space.scratch));
                     let Information { i_xt, i_ty } = information.map_err(|source| refuse(estimator.name(), source))?;
-                    rows.push(MeasureRow { epoch, layer: layer as u32, i_xt, i_ty });
+                    rows.information.push(MeasureRow { epoch, layer: layer as u32, i_xt, i_ty });
                 }
+            }
+            let refuse = |estimator, source| MeasureError { estimator, layer: None, epoch, split, source };
+            let compared = self.measures.iter().zip(&mut rows).filter(|(measure, _)| takes(measure));
+            for (Measure { estimator, .. }, rows) in compared {
+                let Some(compares) = estimator.compares() else { continue };
+                let inputs = (compares == Compares::Layers).then(|| inputs_of(examples));
+                let layers = inputs.into_iter().chain(space.activations.layers()).map(|values| Sample::new(values, classes));
+                let found = layers.collect::<Result<Vec<_>, _>>().and_then(|layers| estimator.dependences(&layers, exec));
+                let found = found.map_err(|source| refuse(estimator.name(), source))?;
+                rows.dependence.extend(found.into_iter().map(|found| row_of(epoch, compares, found)));
             }
         }
         Ok(rows)
     }
+}
+
+/// A dependence with its layers as they are numbered in the tables: where layers are compared, the input comes first, as −1.
+fn row_of(epoch: i64, compares: Compares, Dependence { layers: (a, b), units, value }: Dependence) -> DependenceRow {
+    let first = if compares == Compares::Layers { -1 } else { 0 };
+    // At most MAX_LAYERS.
+    let [layer_a, layer_b] = [a, b].map(|layer| layer as i32 + first);
+    DependenceRow { epoch, layer_a, layer_b, units, value }
 }
 
 /// The inputs of a split, inputs × examples.
@@ -196,10 +237,11 @@ fn edges_of(weighted: &WeightedBinning, examples: &Examples) -> Examples {
 mod tests {
     use super::*;
     use crate::estimate::bins::Bins;
+    use crate::estimate::params::Value;
     use crate::train::spec::{DatasetName, TrainingSpec};
 
     /// Rows of some estimators on the test split, at each of some epochs with random weights.
-    fn rows(estimators: &[EstimatorSpec]) -> Vec<Vec<Vec<MeasureRow>>> {
+    fn rows(estimators: &[EstimatorSpec]) -> Vec<Vec<Measured>> {
         let spec = TrainingSpec { architecture: vec![4, 3], ..TrainingSpec::default() };
         let data = Dataset::load(DatasetName::Harmonics, 0);
         let network = Network::new(&spec, data.inputs(), data.n_classes);
@@ -219,7 +261,9 @@ mod tests {
             }
             plan = plan.with_ranges(ranges);
         }
-        snapshots.iter().map(|parameters| plan.at(Exec::serial(), 0, parameters, &mut space).unwrap()).collect()
+        let when = |place| When { epoch: 10 * place as i64, place, is_last: place + 1 == snapshots.len() };
+        let at = |(place, parameters): (usize, &Vec<f32>)| plan.at(Exec::serial(), when(place), parameters, &mut space).unwrap();
+        snapshots.iter().enumerate().map(at).collect()
     }
 
     #[test]
@@ -228,9 +272,35 @@ mod tests {
         let epoch = EstimatorSpec::Bins(Bins { bins: 9, range: Range::Epoch, ..Bins::default() });
         let by_epoch = rows(&[run, epoch]);
         // The last epoch has the largest weights: its range is the run's, or nearly; the first one is read more coarsely.
-        let first = |which: usize| by_epoch[0][which][0].i_xt.unwrap();
+        let first = |which: usize| by_epoch[0][which].information[0].i_xt.unwrap();
         assert!(first(0) < first(1), "{} {}", first(0), first(1));
-        assert!(by_epoch.iter().flatten().flatten().all(|row| row.i_ty.unwrap() <= row.i_xt.unwrap() + 1e-12));
+        let mut all = by_epoch.iter().flatten().flat_map(|measured| &measured.information);
+        assert!(all.all(|row| row.i_ty.unwrap() <= row.i_xt.unwrap() + 1e-12));
+    }
+
+    #[test]
+    fn layers_and_units_are_compared_at_the_epochs_asked_for() {
+        let of = |name: &str, every| EstimatorSpec::by_name(name).unwrap().with(&[("every", Value::Integer(every))]).unwrap();
+        let by_epoch = rows(&[of("svcca", 1), of("dcor", 2), of("bspline", 9), EstimatorSpec::by_name("binning").unwrap()]);
+        let layers = |epoch: usize, which: usize| -> Vec<(i32, i32)> {
+            by_epoch[epoch][which].dependence.iter().map(|row| (row.layer_a, row.layer_b)).collect()
+        };
+        let pairs = [(-1, 0), (-1, 1), (-1, 2), (0, 1), (0, 2), (1, 2)];
+        for (epoch, measures) in by_epoch.iter().enumerate() {
+            assert_eq!(layers(epoch, 0), pairs);
+            assert_eq!(layers(epoch, 1), if epoch == 1 { &[][..] } else { &pairs });
+            // Layers of 4, 3 and 2 units, each unit with itself and the later ones; at the first and the last epoch.
+            let units = &measures[2].dependence;
+            assert_eq!(units.len(), if epoch == 1 { 0 } else { 10 + 6 + 3 });
+            assert!(units.iter().all(|row| row.layer_a == row.layer_b && row.units.is_some_and(|(a, b)| a <= b)));
+            assert!(measures[..3].iter().all(|measured| measured.information.is_empty()));
+            assert!(measures[3].dependence.is_empty() && measures[3].information.len() == 3);
+            let mut all = measures.iter().flat_map(|measured| &measured.dependence);
+            assert!(all.all(|row| row.epoch == 10 * epoch as i64 && row.value >= 0.0));
+        }
+        // The two outputs of the softmax add up to 1: their row is one direction, and the layer before leaves them little freedom.
+        let last = by_epoch[2][0].dependence.last().unwrap();
+        assert!(last.value > 0.5 && last.value <= 1.0, "{last:?}");
     }
 
     #[test]
@@ -259,10 +329,10 @@ mod tests {
         }
         let n = f64::from(examples.n as u32);
         let entropy: f64 = states.values().map(|&c| f64::from(c) / n * libm::log2(n / f64::from(c))).sum();
-        let value = got[0][0][0].i_xt.unwrap();
+        let value = got[0][0].information[0].i_xt.unwrap();
         // An activation may lie on an edge to the last bit.
         assert!((value - entropy).abs() < 0.02, "{value} {entropy}");
-        let edge = &got[0][1][0];
+        let edge = &got[0][1].information[0];
         assert!(edge.i_xt.unwrap() > 0.5 && edge.i_ty.unwrap() > 0.0);
     }
 }

@@ -1,4 +1,5 @@
-//! The worker process: takes orders from a pipe, executes them, reports. It ends when the pipe does, whatever became of the coordinator.
+//! A worker: takes orders from its coordinator, executes them, reports. Over a pipe it is a process of its own, which ends when the pipe
+//! does, whatever became of the coordinator; in an MPI job it is a thread of a rank, over whatever carries the letters there.
 //!
 //! Three threads: one listens, one executes, one commits (the store's). The executing one hands records over and goes on; a task is told
 //! as finished by the committing one, once its records are committed, so that one sync serves all tasks that ended meanwhile.
@@ -36,19 +37,37 @@ pub struct Identity<'a> {
     pub checkpoint_every: Duration,
 }
 
-/// Serves orders from `input` on the store at `root`; reports go to `output`. The process ends when `input` does. Returns only after a
-/// failure to read or write the store, which the coordinator was told of: a fresh worker starts a fresh segment.
+/// The way to a coordinator and back.
+pub struct Line {
+    /// The next request; waits for one. `None`: the coordinator is gone or has no more work.
+    pub requests: Box<dyn FnMut() -> Option<Request> + Send>,
+    /// Tells the coordinator. What is said after its end is lost.
+    pub reports: Box<dyn FnMut(Vec<Report>) + Send>,
+    /// Called when nothing that is under way is worth anything any more: the coordinator is gone, or the store takes no more records. Ends
+    /// the process, where it is the worker's own.
+    pub end: fn(),
+}
+
+impl Line {
+    /// A pipe; the process ends with it.
+    pub fn pipe(mut input: impl Read + Send + 'static, mut output: impl Write + Send + 'static) -> Self {
+        Self {
+            requests: Box::new(move || wire::receive(&mut input).ok().flatten()),
+            reports: Box::new(move |reports| drop(wire::send(&mut output, &reports))),
+            end: || std::process::exit(0),
+        }
+    }
+}
+
+/// Serves orders on the store at `root` until it is asked to end, or after a failure to read or write the store, which the coordinator was
+/// told of: a fresh worker starts a fresh segment. What is executed is committed when this returns.
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be opened.
-pub fn serve(
-    root: &Path,
-    identity: &Identity<'_>,
-    mut input: impl Read + Send + 'static,
-    output: impl Write + Send + 'static,
-) -> Result<(), StoreError> {
+pub fn serve(root: &Path, identity: &Identity<'_>, line: Line) -> Result<(), StoreError> {
+    let Line { mut requests, reports, end } = line;
     let store = Store::open(root)?;
-    let reporter = Arc::new(Reporter { output: Mutex::new(Box::new(output)), pending: Mutex::default() });
+    let reporter = Arc::new(Reporter { output: Mutex::new(reports), pending: Mutex::default(), end });
     let told = Arc::clone(&reporter);
     let writer = store.writer(move |result| told.committed(result))?;
     let fenced = Fenced::new(&writer);
@@ -65,29 +84,50 @@ pub fn serve(
     let brake = Brake::default();
     let eased = brake.clone();
     thread::spawn(move || {
-        while let Ok(Some(request)) = wire::receive(&mut input) {
-            match request {
+        while let Some(request) = requests() {
+            let asked = matches!(request, Request::GiveBack(_));
+            let back = match request {
                 Request::Do(orders) => waiting.add(orders),
-                Request::GiveBack(most) => told.send(vec![Report::GivenBack { tickets: waiting.give_back(most as usize) }]),
-                Request::Ease => eased.ease(),
-            }
+                Request::GiveBack(most) => waiting.give_back(most as usize),
+                Request::Ease => {
+                    eased.ease();
+                    waiting.close()
+                }
+            };
+            told.give_back(back, asked);
         }
-        // The coordinator is gone or has no more work. What is committed is safe and the rest will be done again, so a task under
-        // way is worth nothing: end at once.
-        std::process::exit(0);
+        // What is committed is safe and the rest will be done again, so a task under way is worth nothing: end at once.
+        end();
     });
     let panics = remember_panics();
-    loop {
-        let order = orders.next();
+    while let Some(order) = orders.next() {
         reporter.begin(order.ticket);
         fenced.under(order.fence);
-        if let Err(error) = one(&mut executor, &fenced, identity, &order, (&reporter, &panics, &brake)) {
-            // What is behind other tasks is committed first; if the writer has failed, that has been told with all tasks.
-            let _ = writer.flush();
-            reporter.send(vec![Report::Lost { tickets: vec![order.ticket], error }]);
-            return Ok(());
+        match one(&mut executor, &fenced, identity, &order, (&reporter, &panics, &brake)) {
+            Ok(Ended::Done) => continue,
+            // Whatever was executed before is committed first; if the writer has failed, that has been told with all tasks.
+            Ok(Ended::Stopped) => {
+                let _ = writer.flush();
+                reporter.give_back(vec![order.ticket], false);
+            }
+            Err(error) => {
+                let _ = writer.flush();
+                reporter.send(vec![Report::Lost { tickets: vec![order.ticket], error }]);
+            }
         }
+        break;
     }
+    // From now on orders that are still on their way are refused.
+    reporter.give_back(orders.close(), false);
+    Ok(())
+}
+
+/// What became of an order that the store did not stand against.
+enum Ended {
+    /// Executed, well or not.
+    Done,
+    /// Stopped on request, with a checkpoint.
+    Stopped,
 }
 
 /// Executes one order and hands its records over, that of the attempt last; the reason if the store cannot be read or written.
@@ -97,14 +137,14 @@ fn one(
     identity: &Identity<'_>,
     order: &Order,
     (reporter, panics, brake): (&Reporter, &Panics, &Brake),
-) -> Result<(), String> {
+) -> Result<Ended, String> {
     let started = provenance::now();
     let mut watch =
         Watch { reporter, ticket: order.ticket, pace: Pace::new(identity.checkpoint_every), brake, reported: Instant::now() };
     let result = catch_unwind(AssertUnwindSafe(|| executor.execute(&order.task, &mut watch)));
     let (status, error) = match result {
         Ok(Ok(())) => (AttemptStatus::Ok, None),
-        Ok(Err(error @ TaskError::Stopped { .. })) => return Err(chain(&error)),
+        Ok(Err(TaskError::Stopped { .. })) => return Ok(Ended::Stopped),
         Ok(Err(error)) if error.is_of_the_store() => return Err(chain(&error)),
         Ok(Err(error)) => (AttemptStatus::Failed, Some(chain(&error))),
         Err(payload) => (AttemptStatus::Failed, Some(panics.take(&*payload))),
@@ -117,7 +157,8 @@ fn one(
     let threads = if identity.exec.parallel { u32::try_from(rayon::current_num_threads()).ok() } else { Some(1) };
     let note = Attempt { threads, ..note };
     let outcome = error.map_or(Outcome::Ok, |error| Outcome::Failed { error });
-    reporter.end(writer, &Record::Attempt(note), order.ticket, outcome).map_err(|error| chain(&error))
+    reporter.end(writer, &Record::Attempt(note), order.ticket, outcome).map_err(|error| chain(&error))?;
+    Ok(Ended::Done)
 }
 
 /// Watches over one task: tells how far it is, and when it is time for a checkpoint.
@@ -153,8 +194,9 @@ impl Control for Watch<'_> {
 
 /// Tells the coordinator. What it says after the coordinator's end is lost: the input's end will tell.
 struct Reporter {
-    output: Mutex<Box<dyn Write + Send>>,
+    output: Mutex<Box<dyn FnMut(Vec<Report>) + Send>>,
     pending: Mutex<Pending>,
+    end: fn(),
 }
 
 /// Tasks begun and not told as finished.
@@ -169,7 +211,14 @@ struct Pending {
 impl Reporter {
     fn send(&self, reports: Vec<Report>) {
         let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = wire::send(&mut *output, &reports);
+        output(reports);
+    }
+
+    /// Gives orders back that are not done; where it was `asked` to, it answers even with none.
+    fn give_back(&self, tickets: Vec<u64>, asked: bool) {
+        if asked || !tickets.is_empty() {
+            self.send(vec![Report::GivenBack { tickets }]);
+        }
     }
 
     fn begin(&self, ticket: u64) {
@@ -206,7 +255,7 @@ impl Reporter {
                 tickets.extend(pending.current);
                 self.send(vec![Report::Lost { tickets, error: chain(&error) }]);
                 // The writer takes nothing more, so whatever is under way cannot be kept.
-                std::process::exit(0);
+                (self.end)();
             }
         }
     }
@@ -235,11 +284,15 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 /// Where the last panic happened.
 struct Panics(Arc<Mutex<Option<String>>>);
 
-/// Keeps the place of a panic, so that a failed task tells it.
+/// Keeps the place of a panic of this thread and its pool, so that a failed task tells it. Those of others are told as ever.
 fn remember_panics() -> Panics {
     let place = Arc::new(Mutex::new(None));
     let kept = Arc::clone(&place);
+    let (before, executing) = (std::panic::take_hook(), thread::current().id());
     std::panic::set_hook(Box::new(move |info| {
+        if thread::current().id() != executing && rayon::current_thread_index().is_none() {
+            return before(info);
+        }
         let at = info.location().map(ToString::to_string);
         *kept.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }));

@@ -19,6 +19,8 @@ use tempfile::TempDir;
 
 /// The tables that must be equal to the byte, whatever happened on the way.
 pub const RESULT_TABLES: [&str; 5] = ["runs", "measures", "metrics", "gradients", "aggregate"];
+/// One more, of cohorts that ask for it.
+const DEPENDENCE: &str = "dependence";
 /// All tables.
 pub const TABLES: [&str; 6] = ["runs", "measures", "metrics", "gradients", "aggregate", "provenance"];
 /// A call that takes longer hangs.
@@ -101,7 +103,8 @@ impl Lab {
     pub fn result_tables(&self, store: &str, cohort: &str) -> BTreeMap<String, Vec<u8>> {
         let read =
             |name: &str| fs::read(self.table(store, cohort, name)).unwrap_or_else(|e| panic!("{store}/{cohort}/{name}: {e}"));
-        RESULT_TABLES.iter().map(|&name| (name.to_owned(), read(name))).collect()
+        let dependence = Some(DEPENDENCE).filter(|name| self.table(store, cohort, name).exists());
+        RESULT_TABLES.into_iter().chain(dependence).map(|name| (name.to_owned(), read(name))).collect()
     }
 
     /// Path of a table.

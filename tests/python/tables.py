@@ -19,6 +19,9 @@ COLUMNS = {
     ],
     "aggregate": ["experiment", "estimator", "estimator_params", "split", "epoch", "layer", "n"]
     + [f"{quantity}_{name}" for quantity in ("i_xt", "i_ty") for name in STATISTICS],
+    "dependence": [
+        "experiment", "run", "seed", "measure", "params", "split", "epoch", "layer_a", "layer_b", "unit_a", "unit_b", "value",
+    ],
     "provenance": [
         "training_id", "attempt", "status", "error", "host", "launcher", "started", "seconds", "version", "commit", "isa",
     ],
@@ -67,6 +70,17 @@ def check_statistics(measures, aggregate):
         assert half_width < 1e-9, f"{quantity}_ci95 differs by {half_width}"
 
 
+def check_dependence(table):
+    """Layers have no units; every value lies where it must."""
+    of_units = table["measure"] == "bspline"
+    for unit in ("unit_a", "unit_b"):
+        assert (table[unit].notna() == of_units).all(), f"{unit} where there is none, or none"
+    correlations = table[~of_units]
+    assert correlations["value"].between(0, 1).all() and (correlations["layer_a"] < correlations["layer_b"]).all()
+    assert (table[of_units]["layer_a"] == table[of_units]["layer_b"]).all() and (table["value"] >= 0).all()
+    assert set(correlations["layer_a"]) == {-1, 0, 1}
+
+
 def main():
     directory = Path(sys.argv[1])
     tables = {}
@@ -77,6 +91,7 @@ def main():
     missing = [setting for setting in SETTINGS if setting not in tables["runs"].columns]
     assert not missing, f"runs has no column {missing}"
     check_statistics(tables["measures"], tables["aggregate"])
+    check_dependence(tables["dependence"])
     print("ok")
 
 

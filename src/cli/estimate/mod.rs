@@ -105,7 +105,7 @@ Estimators and their parameters:
     for method in estimate::spec::METHODS.iter().filter(|method| method.files != estimate::spec::Takes::Nothing) {
         text.push_str(&format!("  {:13} {}\n", method.name, method.meaning));
         let defaults = method.default.values();
-        for parameter in method.default.parameters() {
+        for parameter in method.default.file_parameters() {
             let default = defaults.iter().find(|(name, _)| *name == parameter.name);
             let default = default.map_or_else(String::new, |(_, value)| format!(" [{}]", value.text()));
             let names = match parameter.domain {
@@ -256,7 +256,7 @@ fn specification(name: &str, parameters: &[String]) -> Result<EstimatorSpec, Fai
         let near = nearest(name, names.iter().copied()).map_or_else(String::new, |near| format!("; did you mean {near}?"));
         wrong(format!("no estimator `{name}`; expected one of {}{near}", names.join(", ")))
     })?;
-    let table = spec.parameters();
+    let table = spec.file_parameters();
     let mut given = Vec::new();
     for text in parameters {
         let (key, value) = text.split_once('=').ok_or_else(|| wrong(format!("--param {text}: expected KEY=VALUE")))?;
@@ -293,5 +293,6 @@ mod tests {
         assert!(fails("binning", &["bin_width"]).contains("KEY=VALUE"));
         assert!(fails("binning", &["bin_width=1", "bins=3"]).contains("either `bin_width` or `bins`"));
         assert!(fails("bining", &[]).contains("did you mean binning?"));
+        assert!(fails("dcor", &["every=2"]).ends_with("dcor has the parameters unbiased"));
     }
 }

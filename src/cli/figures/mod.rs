@@ -1,9 +1,10 @@
 //! Figures of a cohort from its tables: what is wanted of them, and where they go.
 //!
-//! `select` picks experiments and estimators; `planes`, `curves` and `movie` turn tables into what the room `plot` draws,
+//! `select` picks experiments and estimators; `planes`, `curves`, `compare` and `movie` turn tables into what the room `plot` draws,
 //! `activations` looks at what the store keeps.
 
 pub mod activations;
+pub mod compare;
 pub mod curves;
 pub mod movie;
 pub mod planes;
@@ -13,10 +14,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, Failure};
+use crate::cohort::Cohort;
 use crate::plot::{PRINT_SCALE, png};
 use crate::store::replace_file;
 use crate::train::spec::Split;
-use planes::PlaneOptions;
+use planes::{Average, PlaneOptions};
 use select::Wanted;
 
 /// File format of a figure.
@@ -88,11 +90,11 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         .map_err(|e| Failure::new(Exit::Store, format!("cannot write {}: {e}", path.display())))
 }
 
-/// Draws the figures that every run leaves: the mean information plane of every split that was measured, `figures/infoplane_SPLIT.png`, and
-/// accuracy and loss, `figures/accuracy.png`; gives the files.
-pub fn draw(cohort: &str, dir: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let wanted = Wanted::all(cohort, dir);
-    let mut figures = planes::draw(&wanted, &PlaneOptions::default())?;
+/// Draws the figures that every run leaves: the information plane of every split that was measured, `figures/infoplane_SPLIT.png`, the mean
+/// over runs or the median if the cohort says so; and accuracy and loss, `figures/accuracy.png`. Gives the files.
+pub fn draw(cohort: &Cohort, dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let wanted = Wanted::all(&cohort.name, dir);
+    let mut figures = planes::draw(&wanted, &PlaneOptions { average: Average::of(cohort), ..PlaneOptions::default() })?;
     figures.extend(curves::accuracy(&wanted, false)?);
     let path = |figure: &Figure| dir.join("figures").join(format!("{}.png", figure.name));
     figures.iter().try_for_each(|figure| figure.write(&path(figure), Format::Png))?;

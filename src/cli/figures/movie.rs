@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::planes::Average;
 use super::select::Wanted;
 use super::{Drawing, Figure, cut, examples, layer_name, parameters};
 use crate::cli::exit::{Exit, Failure};
@@ -24,7 +25,8 @@ struct Gathered {
 }
 
 /// Makes a movie of every split that is wanted and there.
-pub fn draw(wanted: &Wanted) -> Result<Vec<Figure>, Failure> {
+pub fn draw(wanted: &Wanted, average: Average) -> Result<Vec<Figure>, Failure> {
+    let (_, value) = average.take();
     let mut places: BTreeMap<(Split, String, String, String), Place> = BTreeMap::new();
     let mut panels: BTreeMap<Place, Gathered> = BTreeMap::new();
     for row in read_aggregate(&wanted.dir.join("aggregate.parquet"))? {
@@ -34,7 +36,7 @@ pub fn draw(wanted: &Wanted) -> Result<Vec<Figure>, Failure> {
             continue;
         }
         // An estimator that gives one of the two alone has no place in the plane.
-        let Some(point) = row.i_xt.mean.zip(row.i_ty.mean) else { continue };
+        let Some(point) = value(&row.i_xt).zip(value(&row.i_ty)) else { continue };
         let next = places.len();
         let place = *places.entry((row.split, label.clone(), estimator.clone(), params.clone())).or_insert((row.split, next));
         let panel = panels.entry(place).or_insert_with(|| {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::select::Wanted;
 use super::{Figure, cut, examples, layer_name, parameters};
 use crate::cli::exit::Failure;
+use crate::cohort::Cohort;
 use crate::plot::{NOTE_SEPARATOR, PANELS_PER_SHEET, PlaneFigure, PlaneLayer, PlanePanel, PlanePoint, PlaneStyle, infoplane};
 use crate::store::tables::{Statistics, read_aggregate, read_measures, read_metrics};
 use crate::train::spec::Split;
@@ -37,6 +38,21 @@ pub struct PlaneOptions {
 struct Sheet {
     panels: Vec<PlanePanel>,
     places: BTreeMap<String, usize>,
+}
+
+impl Average {
+    /// What a cohort asks for.
+    pub const fn of(cohort: &Cohort) -> Self {
+        if cohort.plot_median { Self::Median } else { Self::Mean }
+    }
+
+    /// Its name, and how to take it.
+    pub fn take(self) -> (&'static str, fn(&Statistics) -> Option<f64>) {
+        match self {
+            Self::Mean => ("mean", |s| s.mean),
+            Self::Median => ("median", |s| s.median),
+        }
+    }
 }
 
 impl Sheet {
@@ -84,10 +100,7 @@ pub fn there_is(wanted: &Wanted) -> Result<BTreeSet<String>, Failure> {
 /// A panel an experiment and estimator.
 fn averaged(wanted: &Wanted, options: &PlaneOptions) -> Result<BTreeMap<Split, Sheet>, Failure> {
     let accuracies = accuracies(wanted)?;
-    let (word, value): (_, fn(&Statistics) -> Option<f64>) = match options.average {
-        Average::Mean => ("mean", |s| s.mean),
-        Average::Median => ("median", |s| s.median),
-    };
+    let (word, value) = options.average.take();
     let mut sheets: BTreeMap<Split, Sheet> = BTreeMap::new();
     for row in read_aggregate(&wanted.dir.join("aggregate.parquet"))? {
         let row = row?;
@@ -98,7 +111,9 @@ fn averaged(wanted: &Wanted, options: &PlaneOptions) -> Result<BTreeMap<Split, S
         // An estimator that gives one of the two alone has no place in the plane.
         let Some((i_xt, i_ty)) = value(&row.i_xt).zip(value(&row.i_ty)) else { continue };
         let panel = sheets.entry(row.split).or_default().panel(format!("{label}\n{estimator}\n{params}"), || {
-            let mut notes = vec![format!("{estimator} {}", parameters(params))];
+            // A label of these keys says it already.
+            let is_said = label.contains("estimator=") && label.contains("discretization_range=");
+            let mut notes: Vec<String> = (!is_said).then(|| format!("{estimator} {}", parameters(params))).into_iter().collect();
             notes.extend(accuracies.get(label).map(|a| format!("test accuracy {a:.3}")));
             notes.push(format!("{word} of {} run{}", row.n, if row.n == 1 { "" } else { "s" }));
             if options.ci && row.n > 1 {

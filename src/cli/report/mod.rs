@@ -1,5 +1,6 @@
 //! `infoplane report`: a cohort as one HTML file; and the overview of several.
 
+mod findings;
 mod gather;
 
 use std::fs;
@@ -10,7 +11,9 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::figures::write_file;
 use super::load::Loaded;
+use super::print::print;
 use super::{StoreArguments, load};
+use crate::findings::Finding;
 use crate::query::running;
 use crate::report::{Card, cohort_page, overview_page};
 use crate::store::{Index, Store};
@@ -21,7 +24,8 @@ pub use gather::{counts, gather};
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   infoplane report quickstart             writes results/quickstart/report.html
-  infoplane report tanh relu --out study  and an overview of both, study/index.html
+  infoplane report tanh relu --out study  and an overview of both, study/index.html, with what they show of the published claims
+  infoplane report tanh relu --json       these findings as JSON: claim, cohort, verdict, a sentence, the numbers
 
 The file needs nothing but itself; its links to tables and figures lead to the files beside it.")]
 pub struct ReportArguments {
@@ -30,6 +34,9 @@ pub struct ReportArguments {
     cohorts: Vec<String>,
     #[command(flatten)]
     store: StoreArguments,
+    /// Print what the cohorts show of the published claims as JSON on stdout
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn report(arguments: &ReportArguments, quiet: bool) -> Result<Exit, Failure> {
@@ -46,13 +53,14 @@ pub fn report(arguments: &ReportArguments, quiet: bool) -> Result<Exit, Failure>
         }
         written.push(write(one, &index, &store)?);
     }
+    let found = if loaded.len() > 1 || arguments.json { found(&loaded, &store)? } else { Vec::new() };
     if loaded.len() > 1 {
-        written.push(overview(&loaded, &index, &store)?);
+        written.push(overview(&loaded, &found, &index, &store)?);
     }
     if !quiet {
         written.iter().for_each(|path| eprintln!("wrote {}", path.display()));
     }
-    Ok(Exit::Done)
+    if arguments.json { print(format!("{:#}\n", findings::as_json(&found)).as_bytes()) } else { Ok(Exit::Done) }
 }
 
 /// Writes the report of every cohort that has tables (one that was handed to a scheduler has none yet), and the overview; gives its file.
@@ -62,7 +70,14 @@ pub fn write_all(cohorts: &[Loaded], out: &Path) -> Result<PathBuf, Failure> {
     for loaded in cohorts.iter().filter(|loaded| has_tables(loaded, &store)) {
         write(loaded, &index, &store)?;
     }
-    overview(cohorts, &index, &store)
+    overview(cohorts, &found(cohorts, &store)?, &index, &store)
+}
+
+/// What those of the cohorts that have tables show of the published claims.
+fn found(cohorts: &[Loaded], store: &Store) -> Result<Vec<Finding>, Failure> {
+    let with_tables = cohorts.iter().filter(|loaded| has_tables(loaded, store));
+    let read = |loaded: &Loaded| findings::read(loaded, &store.cohort_dir(&loaded.cohort.name));
+    Ok(crate::findings::all(&with_tables.map(read).collect::<Result<Vec<_>, _>>()?))
 }
 
 /// Whether a cohort's tables are there.
@@ -82,7 +97,7 @@ fn write(loaded: &Loaded, index: &Index, store: &Store) -> Result<PathBuf, Failu
 }
 
 /// Writes the overview of these cohorts, `index.html`; gives the file.
-fn overview(cohorts: &[Loaded], index: &Index, store: &Store) -> Result<PathBuf, Failure> {
+fn overview(cohorts: &[Loaded], found: &[Finding], index: &Index, store: &Store) -> Result<PathBuf, Failure> {
     let card = |loaded: &Loaded| -> Result<Card, Failure> {
         let name = &loaded.cohort.name;
         let dir = store.cohort_dir(name);
@@ -103,7 +118,7 @@ fn overview(cohorts: &[Loaded], index: &Index, store: &Store) -> Result<PathBuf,
     };
     let cards = cohorts.iter().map(card).collect::<Result<Vec<_>, _>>()?;
     let path = store.root().join("index.html");
-    write_file(&path, overview_page("Overview", &cards).as_bytes())?;
+    write_file(&path, overview_page("Overview", found, &cards).as_bytes())?;
     Ok(path)
 }
 

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::super::exit::{Exit, Failure};
 use super::super::load::{self, COPY, Loaded};
+use super::super::logs;
 use super::super::progress::duration;
 use super::super::report::{self, files};
 use super::http::{Answer, Body, Request};
@@ -28,6 +29,9 @@ use crate::report::{
 };
 use crate::store::{Index, Store};
 
+/// Logs on a page at most, and lines of each.
+const MOST_LOGS: usize = 50;
+const LOG_LINES: usize = 100;
 /// Runs that a search shows.
 const MOST_FOUND: usize = 500;
 /// Name of a report below `/report/COHORT`, as if it were a file there.
@@ -131,7 +135,7 @@ impl Desk {
                 }
                 None => Ok(missing()),
             },
-            ["run"] => run(&known.studies(), index, &live, request.value("id").unwrap_or_default()),
+            ["run"] => run(&known.studies(), index, &live, &self.store, request.value("id").unwrap_or_default()),
             ["search"] => search(&known.studies(), index, &live, request.value("q").unwrap_or_default()),
             _ => Ok(missing()),
         }
@@ -147,6 +151,7 @@ impl Desk {
             figures: files(&dir.join("figures"), &["png", "svg", "mp4"]),
             report: tables.iter().any(|table| table == "aggregate.parquet"),
             tables,
+            logs: told(logs::of_cohort(self.store.root(), &loaded.cohort.name, false, LOG_LINES)),
         })))
     }
 
@@ -216,7 +221,7 @@ fn row_of(status: &CohortStatus, description: &str) -> BoardRow {
 }
 
 /// A run, by any of its names.
-fn run(studies: &[Study<'_>], index: &Index, live: &[Notice], name: &str) -> Result<Answer, Failure> {
+fn run(studies: &[Study<'_>], index: &Index, live: &[Notice], store: &Store, name: &str) -> Result<Answer, Failure> {
     let runs = match resolve(studies, name) {
         Ok(runs) => runs,
         Err(error) => return Ok(Answer::page((404, "Not Found"), problem_page("No such run", &error.to_string()))),
@@ -236,7 +241,18 @@ fn run(studies: &[Study<'_>], index: &Index, live: &[Notice], name: &str) -> Res
         verdict: explanation.verdict.clone(),
         settings: settings.iter().map(|(key, value)| ((*key).to_owned(), facts::text(value))).collect(),
         attempts: (columns.map(str::to_owned).into(), attempts.collect()),
+        logs: runs.first().map_or_else(Vec::new, |run| told(logs::of_training(store.root(), run.run.training, LOG_LINES))),
     })))
+}
+
+/// Logs as a page shows them: the last of many, each by the names of its sweep and its file.
+fn told(logs: Vec<logs::Log>) -> Vec<(String, String)> {
+    let name = |log: &logs::Log| {
+        let parts: Vec<_> = log.path.iter().rev().take(3).map(|part| part.to_string_lossy()).collect();
+        parts.into_iter().rev().collect::<Vec<_>>().join("/")
+    };
+    let first = logs.len().saturating_sub(MOST_LOGS);
+    logs[first..].iter().map(|log| (name(log), log.lines.join("\n"))).collect()
 }
 
 /// What a search finds, in the language of `find`.

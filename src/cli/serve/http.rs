@@ -1,7 +1,7 @@
 //! Just enough of HTTP/1.1 for a dashboard: one request a connection, GET and HEAD, everything bounded.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -81,6 +81,26 @@ impl Answer {
         Self { status: (200, "OK"), kind, fields: Vec::new(), body: Body::Bytes(bytes) }
     }
 
+    /// Only the part that a `Range` field asks for: a browser that plays a film jumps in it. A field that is not understood, or names several
+    /// parts, is ignored, as it may be.
+    pub fn part(mut self, range: Option<&str>) -> io::Result<Self> {
+        let Body::File(file, length) = &mut self.body else { return Ok(self) };
+        self.fields.push(("Accept-Ranges", "bytes".to_owned()));
+        let Some((first, last)) = range.and_then(range_of) else { return Ok(self) };
+        let (first, last) = match (first, last) {
+            (Some(first), last) => (first, last.unwrap_or(u64::MAX).min(length.saturating_sub(1))),
+            (None, last) => (length.saturating_sub(last.unwrap_or(0)), length.saturating_sub(1)),
+        };
+        if first > last || first >= *length {
+            self.fields.push(("Content-Range", format!("bytes */{length}")));
+            return Ok(Self { status: (416, "Range Not Satisfiable"), body: Body::Bytes(Vec::new()), ..self });
+        }
+        file.seek(SeekFrom::Start(first))?;
+        self.fields.push(("Content-Range", format!("bytes {first}-{last}/{length}")));
+        *length = last - first + 1;
+        Ok(Self { status: (206, "Partial Content"), ..self })
+    }
+
     /// Writes the answer; the connection ends with it.
     pub fn write(mut self, head_only: bool, out: &mut impl Write) -> io::Result<()> {
         let length = match &self.body {
@@ -107,6 +127,19 @@ impl Answer {
         }
         out.flush()
     }
+}
+
+/// First and last byte of `bytes=FIRST-LAST`, either of which may be missing; `None` where that is not what stands there.
+fn range_of(text: &str) -> Option<(Option<u64>, Option<u64>)> {
+    let (first, last) = text.trim().strip_prefix("bytes=")?.split_once('-')?;
+    let number = |text: &str| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) };
+    let (first, last) = (number(first.trim())?, number(last.trim())?);
+    let is_range = match (first, last) {
+        (Some(first), Some(last)) => first <= last,
+        (None, None) => false,
+        _ => true,
+    };
+    is_range.then_some((first, last))
 }
 
 /// What is wrong with a request: a status and its words.
@@ -219,7 +252,49 @@ mod tests {
         assert!(!text.contains("Set-Cookie") && text.contains("Cache-Control: no-store") && text.ends_with("\r\n\r\nx"));
     }
 
+    #[test]
+    fn parts_of_a_file_are_what_is_asked_for() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        let part = |range: Option<&str>| {
+            let body = Body::File(file.try_clone().unwrap(), 10);
+            file.try_clone().unwrap().seek(SeekFrom::Start(0)).unwrap();
+            let answer = Answer { status: (200, "OK"), kind: "video/mp4", fields: Vec::new(), body }.part(range).unwrap();
+            let (status, mut out) = (answer.status.0, Vec::new());
+            answer.write(false, &mut out).unwrap();
+            (status, String::from_utf8(out).unwrap())
+        };
+        for (range, status, told, bytes) in [
+            ("bytes=0-3", 206, "bytes 0-3/10", "0123"),
+            ("bytes=7-", 206, "bytes 7-9/10", "789"),
+            ("bytes=-2", 206, "bytes 8-9/10", "89"),
+            ("bytes=4-400", 206, "bytes 4-9/10", "456789"),
+            ("bytes=-400", 206, "bytes 0-9/10", "0123456789"),
+            ("bytes=10-", 416, "bytes */10", ""),
+            ("bytes=-0", 416, "bytes */10", ""),
+        ] {
+            let (found, text) = part(Some(range));
+            assert!(found == status && text.contains(&format!("Content-Range: {told}\r\n")), "{range}: {text}");
+            assert!(
+                text.contains(&format!("Content-Length: {}\r\n", bytes.len())) && text.ends_with(&format!("\r\n\r\n{bytes}")),
+                "{range}: {text}"
+            );
+        }
+        for ignored in [None, Some("bytes=3-2"), Some("bytes=0-1,4-5"), Some("lines=0-1"), Some("bytes=-"), Some("bytes=a-b")] {
+            let (status, text) = part(ignored);
+            assert!(
+                status == 200 && text.contains("Accept-Ranges: bytes") && text.ends_with("\r\n\r\n0123456789"),
+                "{ignored:?}"
+            );
+        }
+    }
+
     proptest! {
+        #[test]
+        fn no_range_makes_it_panic(text in ".*", first in any::<u64>(), last in any::<u64>()) {
+            let _ = (range_of(&text), range_of(&format!("bytes={first}-{last}")));
+        }
+
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = parse(&bytes);

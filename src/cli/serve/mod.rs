@@ -65,7 +65,7 @@ pub fn serve(arguments: &ServeArguments, quiet: bool) -> Result<Exit, Failure> {
     if !quiet {
         eprintln!("serving {} at {}; Ctrl-C ends", arguments.store.out.display(), door.invitation(address));
     }
-    let interrupt = Interrupt::listen()?;
+    let interrupt = Interrupt::listen(&[])?;
     let busy = Arc::new(AtomicUsize::new(0));
     while interrupt.wish() == Wish::Run {
         match listener.accept() {
@@ -92,7 +92,10 @@ fn attend(mut stream: TcpStream, desk: &Desk, door: &Door) {
     // On some systems it inherits the listener's way.
     let _ = stream.set_nonblocking(false);
     let (head_only, answer) = match http::read(&mut stream) {
-        Ok(request) => (request.head_only, answer(&request, desk, door)),
+        Ok(request) => match answer(&request, desk, door).part(request.field("range")) {
+            Ok(answer) => (request.head_only, answer),
+            Err(_) => (request.head_only, Answer::page((404, "Not Found"), problem_page("Not here", "The file cannot be read."))),
+        },
         Err(status) => (false, Answer::page(status, problem_page(status.1, "The request was not understood."))),
     };
     let _ = answer.write(head_only, &mut stream);

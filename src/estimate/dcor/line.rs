@@ -11,10 +11,11 @@ type Moments = [f64; 4];
 
 pub(super) fn sums(x: &[f64], y: &[f64]) -> Sums {
     let n = x.len();
-    let mut rows = vec![[0.0; 2]; n];
-    for (side, values) in [x, y].into_iter().enumerate() {
-        row_sums(values, |example, sum| rows[example][side] = sum);
-    }
+    let rows = [x, y].map(|values| {
+        let mut rows = vec![0.0; n];
+        row_sums(values, |example, sum| rows[example] = sum);
+        rows
+    });
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&a, &b| x[a].total_cmp(&x[b]));
     let mut points: Vec<[f64; 2]> = order.iter().map(|&example| [x[example], y[example]]).collect();
@@ -22,7 +23,7 @@ pub(super) fn sums(x: &[f64], y: &[f64]) -> Sums {
     // Over all pairs, each once: Σ (x_j − x_i)(y_j − y_i) = N Σ xy − Σ x Σ y.
     let [sum_x, sum_y] = [x, y].map(|side| side.iter().sum::<f64>());
     let all = n as f64 * x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>() - sum_x * sum_y;
-    Sums { product: 2.0 * (2.0 * lower - all), rows }
+    Sums { products: vec![2.0 * (2.0 * lower - all)], rows: rows.into() }
 }
 
 /// Σ_j |v_i − v_j| of every example.

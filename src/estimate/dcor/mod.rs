@@ -23,7 +23,8 @@
 //! # Cost
 //! One column a side: O(N log N), two sorts and a merge (`line`). Else N²/2 pairs in f64, each once, eight at a time (`pairs`): a
 //! subtraction and a multiply-add a unit, a square root a side. O(N) memory, never a matrix. Several threads share the pairs; sums are
-//! added in an order that depends on N alone.
+//! added in an order that depends on N alone. Of several layers at once every distance is computed once, and each pair of layers adds
+//! a multiply-add.
 //!
 //! # Pitfalls
 //! * R is biased upwards for small N and many dimensions: independent samples of 100 examples in 10 dimensions give 0.4 or so.
@@ -40,7 +41,7 @@ mod pairs;
 use ndarray::ArrayView2;
 
 use super::pair::side_values;
-use super::params::{Domain, parameters};
+use super::params::{Domain, EVERY, parameters};
 use super::{Estimate, EstimateError, Pair, Unit};
 use crate::math::exec::Exec;
 use crate::math::power::reciprocal_power;
@@ -50,6 +51,8 @@ parameters! {
     Dcor {
         /// whether to give the bias-corrected square
         unbiased: bool = false, Domain::Switch;
+        /// in cohorts: measure every so many recorded epochs, and the last; all if not given
+        every: Option<u32> = None, EVERY;
     }
 }
 
@@ -59,10 +62,10 @@ const LEAST_UNBIASED: usize = 4;
 /// What the formulas are made of.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Sums {
-    /// Σ_ij a_ij b_ij
-    product: f64,
-    /// a_i. and b_i. of every example, in one order or other.
-    rows: Vec<[f64; 2]>,
+    /// Σ_ij a_ij b_ij of every two sides: the first with the second, the first with the third, …, the second with the third, …
+    products: Vec<f64>,
+    /// Of every side, a_i. of every example.
+    rows: Vec<Vec<f64>>,
 }
 
 impl Dcor {
@@ -77,32 +80,43 @@ impl Dcor {
     /// # Errors
     /// If `unbiased` is asked of fewer than 4 examples.
     pub fn value(&self, x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>, exec: Exec) -> Result<f64, EstimateError> {
-        let examples = x.nrows();
+        Ok(self.values(&[x, y], exec)?[0])
+    }
+
+    /// Of every two of some sides: the first with the second, the first with the third, …, the second with the third, …
+    ///
+    /// # Errors
+    /// If `unbiased` is asked of fewer than 4 examples.
+    pub fn values(&self, sides: &[ArrayView2<'_, f64>], exec: Exec) -> Result<Vec<f64>, EstimateError> {
+        let examples = sides.first().map_or(0, ArrayView2::nrows);
         if self.unbiased && examples < LEAST_UNBIASED {
             return Err(EstimateError::FewerThan { examples, least: LEAST_UNBIASED });
         }
-        let sides = [scaled(x), scaled(y)];
-        let sums = match (x.ncols(), y.ncols()) {
-            (1, 1) => line::sums(&sides[0], &sides[1]),
-            _ => pairs::sums([(&sides[0], x.ncols()), (&sides[1], y.ncols())], examples, exec),
+        let units: Vec<usize> = sides.iter().map(ArrayView2::ncols).collect();
+        let sides: Vec<Vec<f64>> = sides.iter().map(|side| scaled(*side)).collect();
+        let sums = match units[..] {
+            [1, 1] => line::sums(&sides[0], &sides[1]),
+            _ => pairs::sums(&sides, &units, examples, exec),
         };
-        let own = [squares(&sides[0], x.ncols()), squares(&sides[1], y.ncols())];
-        let covariance = self.covariance(&sums, sums.product, |[a, b]| (a, b));
-        let variances = [self.covariance(&sums, own[0], |[a, _]| (a, a)), self.covariance(&sums, own[1], |[_, b]| (b, b))];
-        if variances[0] <= 0.0 || variances[1] <= 0.0 {
-            return Ok(0.0);
-        }
-        let ratio = covariance / (variances[0].sqrt() * variances[1].sqrt());
-        // The bounds hold exactly; clamping removes the rounding.
-        Ok(if self.unbiased { ratio.clamp(-1.0, 1.0) } else { ratio.clamp(0.0, 1.0).sqrt() })
+        let own = |(place, rows): (usize, &Vec<f64>)| self.covariance(rows, rows, squares(&sides[place], units[place]));
+        let variances: Vec<f64> = sums.rows.iter().enumerate().map(own).collect();
+        let pairs = (0..sides.len()).flat_map(|a| (a + 1..sides.len()).map(move |b| (a, b)));
+        let value = |((a, b), product): ((usize, usize), &f64)| {
+            if variances[a] <= 0.0 || variances[b] <= 0.0 {
+                return 0.0;
+            }
+            let ratio = self.covariance(&sums.rows[a], &sums.rows[b], *product) / (variances[a].sqrt() * variances[b].sqrt());
+            // The bounds hold exactly; clamping removes the rounding.
+            if self.unbiased { ratio.clamp(-1.0, 1.0) } else { ratio.clamp(0.0, 1.0).sqrt() }
+        };
+        Ok(pairs.zip(&sums.products).map(value).collect())
     }
 
-    /// The squared covariance from Σ a_ij b_ij and the row sums of the two sides that `of` picks.
-    fn covariance(&self, sums: &Sums, product: f64, of: impl Fn([f64; 2]) -> (f64, f64)) -> f64 {
-        let n = sums.rows.len() as f64;
+    /// The squared covariance of two sides from their row sums and Σ a_ij b_ij.
+    fn covariance(&self, a: &[f64], b: &[f64], product: f64) -> f64 {
+        let n = a.len() as f64;
         let (mut all, mut dot) = ((0.0, 0.0), 0.0);
-        for &rows in &sums.rows {
-            let (a, b) = of(rows);
+        for (a, b) in a.iter().zip(b) {
             all = (all.0 + a, all.1 + b);
             dot += a * b;
         }

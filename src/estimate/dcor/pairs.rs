@@ -1,4 +1,4 @@
-//! The sums of distance correlation over all pairs, each once, in f64.
+//! The sums of distance correlation over all pairs of examples, each once, in f64, for every two of some sides at once.
 //!
 //! Eight examples are a vector (the compiler makes instructions of the loops over eight), eight vectors' worth of rows a panel. A panel
 //! meets itself and all later ones. Panels are dealt to strips so that each has as much work, first and last together; a strip has
@@ -20,55 +20,56 @@ const STRIPS: usize = 16;
 
 type Lanes = [f64; WIDTH];
 
-/// The sums of two sides, each with its number of units, example by example.
-pub(super) fn sums(sides: [(&[f64], usize); 2], examples: usize, exec: Exec) -> Sums {
-    let points = Points::new(sides, examples);
+/// The sums of some sides, each example by example, with so many `units` each.
+pub(super) fn sums(sides: &[Vec<f64>], units: &[usize], examples: usize, exec: Exec) -> Sums {
+    let points = Points::new(sides, units, examples);
     let blocks = points.blocks();
     let strips = blocks.div_ceil(2).min(STRIPS);
     let run = |strip: usize, total: &mut Strip| {
-        total.clear(blocks);
+        total.clear(sides.len(), blocks);
         exec.isa.dispatch(Work { points: &points, strip, strips, total });
     };
     let at_once = if exec.parallel { strips } else { 1 };
     let mut totals: Vec<Strip> = (0..at_once).map(|_| Strip::default()).collect();
-    let mut all = Sums { product: 0.0, rows: vec![[0.0; 2]; examples] };
-    for first in (0..strips).step_by(at_once) {
+    let pairs = sides.len() * sides.len().saturating_sub(1) / 2;
+    let mut all = Sums { products: vec![0.0; pairs], rows: vec![vec![0.0; examples]; sides.len()] };
+    for first in (0..strips).step_by(at_once.max(1)) {
         if exec.parallel {
             totals.par_iter_mut().enumerate().for_each(|(strip, total)| run(first + strip, total));
         } else {
             run(first, &mut totals[0]);
         }
         for total in &totals {
-            all.product += 2.0 * total.product.iter().sum::<f64>();
-            for (example, rows) in all.rows.iter_mut().enumerate() {
-                for (row, sums) in rows.iter_mut().zip(&total.sums) {
-                    *row += sums[example / WIDTH][example % WIDTH];
-                }
+            for (product, lanes) in all.products.iter_mut().zip(&total.products) {
+                *product += 2.0 * lanes.iter().sum::<f64>();
+            }
+            for (rows, sums) in all.rows.iter_mut().zip(&total.sums) {
+                rows.iter_mut().zip(sums.as_flattened()).for_each(|(row, sum)| *row += sum);
             }
         }
     }
     all
 }
 
-/// Both sides in vectors.
+/// All sides in vectors.
 struct Points {
     examples: usize,
-    units: [usize; 2],
+    units: Vec<usize>,
     /// Of each side, unit u of block b at b·units + u; 0 behind the last example.
-    values: [Vec<Lanes>; 2],
+    values: Vec<Vec<Lanes>>,
 }
 
 impl Points {
-    fn new(sides: [(&[f64], usize); 2], examples: usize) -> Self {
-        let values = sides.map(|(side, units)| {
+    fn new(sides: &[Vec<f64>], units: &[usize], examples: usize) -> Self {
+        let side = |(side, &units): (&Vec<f64>, &usize)| {
             let mut values = vec![[0.0; WIDTH]; examples.div_ceil(WIDTH) * units];
             for (place, value) in side.iter().enumerate() {
                 let (example, unit) = (place / units, place % units);
                 values[example / WIDTH * units + unit][example % WIDTH] = *value;
             }
             values
-        });
-        Self { examples, units: sides.map(|(_, units)| units), values }
+        };
+        Self { examples, units: units.to_vec(), values: sides.iter().zip(units).map(side).collect() }
     }
 
     const fn blocks(&self) -> usize {
@@ -84,19 +85,22 @@ impl Points {
 /// Sums of one strip.
 #[derive(Debug, Default)]
 struct Strip {
-    /// Σ a_ij b_ij over pairs i < j.
-    product: Lanes,
+    /// Σ a_ij b_ij over pairs i < j, of every two sides.
+    products: Vec<Lanes>,
     /// Σ_j of each side, at i.
-    sums: [Vec<Lanes>; 2],
+    sums: Vec<Vec<Lanes>>,
+    /// Distances of some rows to a block, by side.
+    distances: Vec<[Lanes; ROWS]>,
+    /// Their sums over the blocks so far.
+    rows: Vec<[Lanes; ROWS]>,
 }
 
 impl Strip {
-    fn clear(&mut self, blocks: usize) {
-        self.product = [0.0; WIDTH];
-        for sums in &mut self.sums {
-            sums.clear();
-            sums.resize(blocks, [0.0; WIDTH]);
-        }
+    fn clear(&mut self, sides: usize, blocks: usize) {
+        self.products = vec![[0.0; WIDTH]; sides * sides.saturating_sub(1) / 2];
+        self.sums = vec![vec![[0.0; WIDTH]; blocks]; sides];
+        self.distances = vec![[[0.0; WIDTH]; ROWS]; sides];
+        self.rows = self.distances.clone();
     }
 }
 
@@ -127,42 +131,56 @@ impl Kernel for Work<'_> {
 }
 
 /// Some rows of a block against it and all later blocks.
+#[expect(clippy::needless_range_loop, reason = "a block is one of every side's")]
 #[inline(always)]
 fn rows(points: &Points, own: usize, part: usize, total: &mut Strip) {
+    let Strip { products, sums, distances, rows: row_sums } = total;
     let first = own * WIDTH + part * ROWS;
     let rows = points.examples.saturating_sub(first).min(ROWS);
-    let (mut product, mut sums) = (total.product, [[[0.0; WIDTH]; ROWS]; 2]);
+    for sums in row_sums.iter_mut() {
+        *sums = [[0.0; WIDTH]; ROWS];
+    }
     for block in own..points.blocks() {
         // No closures around the arithmetic: they would be compiled without the instructions.
-        let mut distances = [distances(points, 0, own, part, block), distances(points, 1, own, part, block)];
+        for (side, distances) in distances.iter_mut().enumerate() {
+            *distances = distances_of(points, side, own, part, block);
+        }
         // In the own block only what lies behind the row; behind the last example nothing.
         if block == own || block + 1 == points.blocks() || rows < ROWS {
             let weights = points.weights(block);
             for (row, lane) in (0..ROWS).flat_map(|row| (0..WIDTH).map(move |lane| (row, lane))) {
                 let behind = block > own || lane > part * ROWS + row;
                 let weight = if behind && row < rows { weights[lane] } else { 0.0 };
-                distances[0][row][lane] *= weight;
-                distances[1][row][lane] *= weight;
-            }
-        }
-        for (x, y) in distances[0].iter().zip(&distances[1]) {
-            for lane in 0..WIDTH {
-                product[lane] = x[lane].mul_add(y[lane], product[lane]);
-            }
-        }
-        for side in 0..2 {
-            let mut column = total.sums[side][block];
-            for row in 0..ROWS {
-                for lane in 0..WIDTH {
-                    sums[side][row][lane] += distances[side][row][lane];
-                    column[lane] += distances[side][row][lane];
+                for distances in distances.iter_mut() {
+                    distances[row][lane] *= weight;
                 }
             }
-            total.sums[side][block] = column;
+        }
+        let mut pair = 0;
+        for (side, x) in distances.iter().enumerate() {
+            for y in &distances[side + 1..] {
+                let mut product = products[pair];
+                for row in 0..ROWS {
+                    for lane in 0..WIDTH {
+                        product[lane] = x[row][lane].mul_add(y[row][lane], product[lane]);
+                    }
+                }
+                products[pair] = product;
+                pair += 1;
+            }
+            let mut column = sums[side][block];
+            let mut own_sums = row_sums[side];
+            for row in 0..ROWS {
+                for lane in 0..WIDTH {
+                    own_sums[row][lane] += x[row][lane];
+                    column[lane] += x[row][lane];
+                }
+            }
+            row_sums[side] = own_sums;
+            sums[side][block] = column;
         }
     }
-    total.product = product;
-    for (total, sums) in total.sums.iter_mut().zip(&sums) {
+    for (total, sums) in sums.iter_mut().zip(row_sums.iter()) {
         for (total, sum) in total[own][part * ROWS..].iter_mut().zip(sums) {
             *total += sum.iter().sum::<f64>();
         }
@@ -171,7 +189,7 @@ fn rows(points: &Points, own: usize, part: usize, total: &mut Strip) {
 
 /// Distances of some rows of one block to the examples of another.
 #[inline(always)]
-fn distances(points: &Points, side: usize, own: usize, part: usize, block: usize) -> [Lanes; ROWS] {
+fn distances_of(points: &Points, side: usize, own: usize, part: usize, block: usize) -> [Lanes; ROWS] {
     let units = points.units[side];
     let rows = &points.values[side][own * units..(own + 1) * units];
     let columns = &points.values[side][block * units..(block + 1) * units];

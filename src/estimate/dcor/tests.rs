@@ -48,7 +48,7 @@ fn plain(x: &Array2<f64>, y: &Array2<f64>, unbiased: bool) -> f64 {
 }
 
 fn value(x: &Array2<f64>, y: &Array2<f64>, unbiased: bool) -> f64 {
-    Dcor { unbiased }.value(x.view(), y.view(), Exec::serial()).unwrap()
+    Dcor { unbiased, ..Dcor::default() }.value(x.view(), y.view(), Exec::serial()).unwrap()
 }
 
 proptest! {
@@ -97,6 +97,17 @@ fn instruction_set_and_threads_change_no_bit() {
 }
 
 #[test]
+fn many_sides_at_once_are_their_pairs_to_the_bit() {
+    let sides: Vec<Array2<f64>> = [4, 1, 0, 3].iter().zip(0..).map(|(&units, seed)| sample(131, units, seed, false)).collect();
+    let views: Vec<_> = sides.iter().map(|side| side.view()).collect();
+    let together = Dcor::default().values(&views, Exec::serial()).unwrap();
+    let pairs = (0..4).flat_map(|a| (a + 1..4).map(move |b| (a, b)));
+    let alone: Vec<f64> = pairs.map(|(a, b)| value(&sides[a], &sides[b], false)).collect();
+    assert_eq!(together, alone);
+    assert!(Dcor::default().values(&[], Exec::serial()).unwrap().is_empty());
+}
+
+#[test]
 fn extremes() {
     let x = sample(40, 1, 1, false);
     for (name, y, expected) in [
@@ -110,6 +121,7 @@ fn extremes() {
         assert!((value(&x, &y, false) - expected).abs() < 1e-12, "{name}: {}", value(&x, &y, false));
     }
     assert_eq!(value(&Array2::zeros((1, 1)), &Array2::zeros((1, 1)), false), 0.0);
-    let few = Dcor { unbiased: true }.value(Array2::zeros((3, 1)).view(), Array2::zeros((3, 1)).view(), Exec::serial());
+    let unbiased = Dcor { unbiased: true, ..Dcor::default() };
+    let few = unbiased.value(Array2::zeros((3, 1)).view(), Array2::zeros((3, 1)).view(), Exec::serial());
     assert_eq!(few, Err(EstimateError::FewerThan { examples: 3, least: 4 }));
 }

@@ -23,9 +23,10 @@ pub use columns::Columns;
 pub use csv::write_csv;
 pub use numbers::{Numbers, RowSink};
 pub use read::{
-    AggregateRow, GradientsRow, MeasuresRow, MetricsRow, Rows, read_aggregate, read_gradients, read_measures, read_metrics,
+    AggregateRow, DependenceRow, GradientsRow, MeasuresRow, MetricsRow, Rows, read_aggregate, read_dependence, read_gradients,
+    read_measures, read_metrics,
 };
-pub use rows::{RunKey, Statistics, Table, aggregate, gradients, measures, metrics, provenance, runs};
+pub use rows::{RunKey, Statistics, Table, aggregate, dependence, gradients, measures, metrics, provenance, runs};
 pub use write::{ClosedTable, TableWriter, publish};
 
 /// Version of the tables' columns, in the key-value metadata of every table under [`VERSION_KEY`]. Columns may be added at the end within a

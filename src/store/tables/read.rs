@@ -101,6 +101,31 @@ pub struct GradientsRow {
     pub weight_norm: Option<f64>,
 }
 
+/// A row of `dependence.parquet`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DependenceRow {
+    /// Label of the experiment.
+    pub experiment: String,
+    /// Which repeat, from 0.
+    pub run: i64,
+    /// Name of the measure.
+    pub measure: String,
+    /// Its parameters as canonical text.
+    pub params: String,
+    /// Examples that were measured.
+    pub split: Split,
+    /// Recorded epoch.
+    pub epoch: i64,
+    /// −1 is the input, 0 the first hidden layer, the last the readout.
+    pub layer_a: i64,
+    /// Not before the first.
+    pub layer_b: i64,
+    /// The units, where they are what is compared.
+    pub units: Option<(i64, i64)>,
+    /// A correlation, or bits.
+    pub value: Option<f64>,
+}
+
 /// The rows of `aggregate.parquet`, in its order.
 ///
 /// # Errors
@@ -131,6 +156,14 @@ pub fn read_measures(path: &Path) -> Result<Rows<MeasuresRow>, TableError> {
 /// [`TableError::Io`], [`TableError::Parquet`], [`TableError::Foreign`], here and from the iterator.
 pub fn read_gradients(path: &Path) -> Result<Rows<GradientsRow>, TableError> {
     Rows::open(path, gradients_row)
+}
+
+/// The rows of `dependence.parquet`, in its order.
+///
+/// # Errors
+/// [`TableError::Io`], [`TableError::Parquet`], [`TableError::Foreign`], here and from the iterator.
+pub fn read_dependence(path: &Path) -> Result<Rows<DependenceRow>, TableError> {
+    Rows::open(path, dependence_row)
 }
 
 /// The rows of a table, read batch by batch. After an error there are no more.
@@ -217,6 +250,12 @@ impl Batch<'_> {
         column.map(|column| column.value(row)).ok_or_else(|| self.foreign(format!("integers in column {name}")))
     }
 
+    fn optional_int(&self, name: &str, row: usize) -> Result<Option<i64>, TableError> {
+        let column = self.column(name)?.as_primitive_opt::<Int64Type>();
+        let column = column.ok_or_else(|| self.foreign(format!("integers in column {name}")))?;
+        Ok(column.is_valid(row).then(|| column.value(row)))
+    }
+
     fn optional(&self, name: &str, row: usize) -> Result<Option<f64>, TableError> {
         let column = self.column(name)?.as_primitive_opt::<Float64Type>();
         let column = column.ok_or_else(|| self.foreign(format!("floats in column {name}")))?;
@@ -250,6 +289,21 @@ fn aggregate_row(batch: &Batch<'_>, row: usize) -> Result<AggregateRow, TableErr
         n: batch.int("n", row)?,
         i_xt: batch.statistics(aggregate::I_XT, row)?,
         i_ty: batch.statistics(aggregate::I_TY, row)?,
+    })
+}
+
+fn dependence_row(batch: &Batch<'_>, row: usize) -> Result<DependenceRow, TableError> {
+    Ok(DependenceRow {
+        experiment: batch.text("experiment", row)?.to_owned(),
+        run: batch.int("run", row)?,
+        measure: batch.text("measure", row)?.to_owned(),
+        params: batch.text("params", row)?.to_owned(),
+        split: batch.split(row)?,
+        epoch: batch.int("epoch", row)?,
+        layer_a: batch.int("layer_a", row)?,
+        layer_b: batch.int("layer_b", row)?,
+        units: batch.optional_int("unit_a", row)?.zip(batch.optional_int("unit_b", row)?),
+        value: batch.optional("value", row)?,
     })
 }
 

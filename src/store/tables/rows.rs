@@ -3,7 +3,7 @@
 use super::{Cell, Column, ColumnType};
 use crate::cohort::settings::ColumnValue;
 use crate::estimate::spec::EstimatorSpec;
-use crate::store::records::{Attempt, GradientRow, MeasureRow, MetricRow};
+use crate::store::records::{Attempt, DependenceRow, GradientRow, MeasureRow, MetricRow};
 use crate::train::spec::Split;
 
 /// A table: its name (the file is `NAME.parquet`) and its columns.
@@ -96,6 +96,38 @@ pub mod measures {
         let (name, split) = (Cell::Text(estimator.name()), Cell::Text(split.name()));
         let (epoch, layer) = (Cell::Int(row.epoch), Cell::Int(row.layer.into()));
         [experiment, number, seed, name, Cell::Text(params), split, epoch, layer, row.i_xt.into(), row.i_ty.into()]
+    }
+}
+
+/// `dependence`: how layers, or units of a layer, depend on each other; of cohorts that ask for it.
+pub mod dependence {
+    use super::*;
+
+    /// The columns.
+    #[must_use]
+    pub fn table() -> Table {
+        let place = [required("layer_a", ColumnType::Int), required("layer_b", ColumnType::Int)];
+        let units = [optional("unit_a", ColumnType::Int), optional("unit_b", ColumnType::Int)];
+        let measure = [required("measure", ColumnType::Text), required("params", ColumnType::Text)];
+        let key = [EXPERIMENT, RUN, SEED, measure[0], measure[1], SPLIT, EPOCH];
+        Table { name: "dependence", columns: [&key[..], &place, &units, &[optional("value", ColumnType::Float)]].concat() }
+    }
+
+    /// A row; `params` is the measure's canonical text.
+    #[must_use]
+    pub fn row<'a>(
+        run: &RunKey<'a>,
+        measure: &EstimatorSpec,
+        params: &'a str,
+        split: Split,
+        row: &DependenceRow,
+    ) -> [Cell<'a>; 12] {
+        let [experiment, number, seed] = run.cells();
+        let (name, split) = (Cell::Text(measure.name()), Cell::Text(split.name()));
+        let [layer_a, layer_b] = [row.layer_a, row.layer_b].map(|layer| Cell::Int(layer.into()));
+        let [unit_a, unit_b] = row.units.map_or([Cell::Null; 2], |(a, b)| [Cell::Int(a.into()), Cell::Int(b.into())]);
+        let (params, epoch, value) = (Cell::Text(params), Cell::Int(row.epoch), Cell::Float(row.value));
+        [experiment, number, seed, name, params, split, epoch, layer_a, layer_b, unit_a, unit_b, value]
     }
 }
 
