@@ -153,13 +153,16 @@ fn a_real_grid_engine_and_what_can_befall_it() {
     let Some(cell) = Cell::up() else { return };
     let expected = local_tables(COHORT);
     let start = Instant::now();
-    let cases: [(&str, Case); 10] = [
+    let cases: [(&str, Case); 13] = [
         ("arrays of 3 and 8", arrays),
         ("names that a shell would read otherwise", names),
         ("a killed pilot and a deleted task", killed),
         ("a suspended job", suspended),
         ("a lost host that comes back", lost_host),
+        ("a stopped execution daemon", stopped_execd),
         ("a restarted master", restarted_master),
+        ("a warning", warned),
+        ("too little memory", out_of_memory),
         ("a job over its time", over_time),
         ("a queue in error", queue_in_error),
         ("cancel, and an orphan", cancelled),
@@ -276,6 +279,51 @@ fn restarted_master(cell: &Cell, expected: &BTreeMap<String, Vec<u8>>) {
     bench.wait_for_pilots(3);
     cell.fate(&["restart-master"]);
     bench.assert_completes("a restarted master");
+}
+
+fn stopped_execd(cell: &Cell, expected: &BTreeMap<String, Vec<u8>>) {
+    let bench = Bench::new(cell, expected, COHORT);
+    bench.submit(4);
+    bench.wait_for_pilots(4);
+    // Its jobs run on, unattended.
+    let pids = fs::read_dir("/proc").expect("/proc").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let is_daemon = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "sge_execd");
+    let daemons: Vec<u32> = pids.filter(|pid| is_daemon(pid) && hostname(*pid).as_deref() == Some("n2")).collect();
+    assert!(!daemons.is_empty(), "no daemon on n2");
+    signal("KILL", &daemons);
+    bench.assert_completes("a stopped execution daemon");
+    let again = cell.command("n2", &["sge_execd"]).output().expect("the script");
+    assert!(again.status.success(), "{again:?}");
+    cell.wait_for("the daemon", PATIENCE, || (!cell.ask(&["qstat", "-f"]).contains("lx-amd64      au")).then_some(()));
+}
+
+fn warned(cell: &Cell, _: &BTreeMap<String, Vec<u8>>) {
+    let cohort = COHORT.replace("1500", "20000").replace("n_runs = 6", "n_runs = 1");
+    let expected = local_tables(&cohort);
+    let bench = Bench::new(cell, &expected, &cohort);
+    bench.submit(2);
+    let pilots = bench.wait_for_pilots(2);
+    std::thread::sleep(Duration::from_secs(1));
+    // As `-notify` and `s_rt` do. What a training has done is not lost: the job, started again, goes on from there.
+    signal("USR2", &pilots);
+    bench.assert_completes("a warning");
+    let logs = bench.logs();
+    assert!(logs.contains("Requeue") && logs.contains("continued from epoch"), "{logs}");
+}
+
+fn out_of_memory(cell: &Cell, _: &BTreeMap<String, Vec<u8>>) {
+    // A layer whose activations alone are more than the first pilots get; four times that is enough.
+    let cohort = COHORT
+        .replace("n_runs = 6", "n_runs = 1")
+        .replace("epochs = 1500", "epochs = 1\narchitecture = [16000]")
+        .replace("\"upper\"", "")
+        .replace("[launcher.sge]\n", "[launcher.sge]\nmemory = \"400M\"\nmax_memory = \"6G\"\n");
+    let expected = local_tables(&cohort);
+    let bench = Bench::new(cell, &expected, &cohort);
+    bench.call(&["run", "sweep.toml", "--launcher", "sge", "--out", "r", "--wait", "--workers", "1"], 0);
+    assert_same_tables(&bench.lab.result_tables("r", "sweep"), &expected, "too little memory");
+    let provenance = common::tables::Contents::read(&bench.lab.table("r", "sweep", "provenance"));
+    assert!(provenance.column("status").contains(&"oom"), "{provenance:?}\n{}", bench.logs());
 }
 
 fn over_time(cell: &Cell, _: &BTreeMap<String, Vec<u8>>) {
