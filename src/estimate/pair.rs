@@ -76,7 +76,12 @@ impl<'a> Pair<'a> {
             return Err(EstimateError::Empty);
         }
         for values in [Some(x), y.values()].into_iter().flatten() {
-            if let Some(((example, unit), &value)) = values.indexed_iter().find(|(_, value)| !value.is_finite()) {
+            // Which one it was is asked only in the bad case.
+            let all_finite = match values.as_slice_memory_order() {
+                Some(all) => all.iter().fold(true, |finite, value| finite & value.is_finite()),
+                None => values.iter().all(|value| value.is_finite()),
+            };
+            if !all_finite && let Some(((example, unit), &value)) = values.indexed_iter().find(|(_, value)| !value.is_finite()) {
                 return Err(EstimateError::NotFinite { unit, example, value });
             }
         }

@@ -51,6 +51,8 @@ parameters! {
 
 /// Variance of a direction, as a share of the largest, below which it is rounding.
 const ROUNDING: f64 = 1e-12;
+/// Magnitudes whose squares and their sums are within the range of f64.
+const MODERATE: std::ops::Range<f64> = 1e-100..1e100;
 
 impl Svcca {
     /// The likeness of two sides.
@@ -182,23 +184,21 @@ impl Columns {
         let mut values = vec![[0.0; WIDTH]; all.next_multiple_of(TILE) * blocks];
         let mut rest = values.as_mut_slice();
         for (place, units) in units.iter().enumerate() {
-            let n = examples as f64;
             let (columns, after) = rest.split_at_mut(units * blocks);
             rest = after;
+            let mut largest = 0.0f64;
             for (from, to) in side(place).columns().into_iter().zip(columns.chunks_mut(blocks.max(1))) {
-                // Quarters cannot overflow where they are subtracted.
-                let mean = from.iter().map(|v| 0.25 * v / n).sum::<f64>();
-                // A constant is not its mean to the last bit.
-                if from.iter().all(|value| *value == from[0]) {
-                    continue;
-                }
-                for (to, value) in to.as_flattened_mut().iter_mut().zip(from) {
-                    *to = 0.25 * value - mean;
-                }
+                let reach = match from.as_slice() {
+                    Some(from) => centre(from, to),
+                    None => centre(&from.to_vec(), to),
+                };
+                largest = if reach > largest { reach } else { largest };
             }
-            let largest = columns.as_flattened().iter().fold(0.0f64, |m, v| m.max(v.abs()));
-            let scale = reciprocal_power(largest);
-            columns.as_flattened_mut().iter_mut().for_each(|v| *v *= scale);
+            // Only where products could leave the range of f64; a power of two changes no other bit.
+            if largest > 0.0 && !MODERATE.contains(&largest) {
+                let scale = reciprocal_power(largest);
+                columns.as_flattened_mut().iter_mut().for_each(|v| *v *= scale);
+            }
         }
         Self { units: all, blocks, values }
     }
@@ -215,6 +215,40 @@ impl Columns {
         }
         products
     }
+}
+
+/// Fills in a column without its mean, a quarter of it: quarters cannot overflow where they are subtracted. The largest magnitude.
+fn centre(from: &[f64], to: &mut [Lanes]) -> f64 {
+    let Some(first) = from.first() else { return 0.0 };
+    let share = 0.25 / from.len() as f64;
+    let (blocks, rest) = from.as_chunks::<WIDTH>();
+    let mut sums = [0.0; WIDTH];
+    for block in blocks {
+        for lane in 0..WIDTH {
+            sums[lane] += block[lane] * share;
+        }
+    }
+    let mean = sums.iter().sum::<f64>() + rest.iter().map(|v| v * share).sum::<f64>();
+    let (mut largest, mut differs) = ([0.0f64; WIDTH], [false; WIDTH]);
+    for (block, to) in blocks.iter().zip(to.iter_mut()) {
+        for lane in 0..WIDTH {
+            let value = 0.25 * block[lane] - mean;
+            to[lane] = value;
+            largest[lane] = if value.abs() > largest[lane] { value.abs() } else { largest[lane] };
+            differs[lane] |= block[lane] != *first;
+        }
+    }
+    let mut reach = largest.into_iter().fold(0.0, f64::max);
+    for (value, to) in rest.iter().zip(to[blocks.len()..].as_flattened_mut()) {
+        *to = 0.25 * value - mean;
+        reach = reach.max(to.abs());
+    }
+    if differs.contains(&true) || rest.iter().any(|value| value != first) {
+        return reach;
+    }
+    // A constant is not its mean to the last bit.
+    to.as_flattened_mut()[..from.len()].fill(0.0);
+    0.0
 }
 
 /// Products of a tile of units with its own and all later units.

@@ -5,14 +5,16 @@
 //! the answer is how many other examples lie within it. **Counts are exact**: they equal what the plain double loop in f64 counts, for
 //! any input, since one count more or less exceeds any tolerance of the estimates.
 //!
-//! Two ways lead there, and the choice changes no number. Where the joint space has few dimensions, trees: `tree` for the neighbours
-//! and for blocks of several columns, `line` for blocks of a single one, O(N log N). Else `brute`: all pairs on SIMD lanes, in single
-//! precision with an error bound; only pairs too close to call are looked at again in f64. Memory is O(N) in both.
+//! Three ways lead there, and the choice changes no number. Where each block is a single column, `walk`: outwards from each example in the
+//! order of one block. Else, where the joint space has few dimensions, trees: `tree` for the neighbours and for blocks of several
+//! columns, `line` for blocks of a single one, O(N log N). Else `brute`: all pairs on SIMD lanes, in single precision with an error
+//! bound; only pairs too close to call are looked at again in f64. Memory is O(N) in all.
 
 mod brute;
 mod line;
 mod points;
 mod tree;
+mod walk;
 
 use ndarray::ArrayView2;
 use points::Table;
@@ -67,6 +69,7 @@ pub(super) struct Buffers {
     points: points::Points,
     rows: brute::Rows,
     trees: tree::Trees,
+    walks: walk::Walks,
     around: Vec<Around>,
 }
 
@@ -87,7 +90,12 @@ impl Buffers {
     ) -> Result<Option<&[Around]>, EstimateError> {
         let (n, dimensions) = (x.nrows(), x.ncols() + y.ncols());
         let most = TREES_UP_TO.iter().find(|(examples, _)| n <= *examples).map_or(0, |(_, dimensions)| *dimensions);
-        let way = if dimensions <= most && k < n / 8 { Way::Trees } else { Way::AllPairs };
+        let few_neighbours = k < n / 8;
+        let way = match dimensions {
+            2 if few_neighbours => Way::Walk,
+            few if few <= most && few_neighbours => Way::Trees,
+            _ => Way::AllPairs,
+        };
         if n <= k {
             return Err(EstimateError::TooFew { examples: n, neighbours: k });
         }
@@ -113,6 +121,11 @@ impl Buffers {
         self.around.resize(n, Around::default());
         let search = Search { x: &self.x, y: &self.y, k, rule };
         match way {
+            Way::Walk => {
+                if !self.walks.around(&search, exec, &mut self.around) {
+                    self.trees.around(&search, exec, &mut self.around);
+                }
+            }
             Way::Trees => self.trees.around(&search, exec, &mut self.around),
             Way::AllPairs => {
                 self.points.load(&self.x, &self.y);
@@ -123,9 +136,11 @@ impl Buffers {
     }
 }
 
-/// The two ways.
+/// The ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
+    /// For a single column on each side; trees where walks are long.
+    Walk,
     Trees,
     AllPairs,
 }

@@ -1,4 +1,4 @@
-//! Both ways against the double loop, on samples that are kind and on samples that are not.
+//! All ways against the double loop, on samples that are kind and on samples that are not.
 
 use ndarray::Array2;
 use proptest::prelude::*;
@@ -87,7 +87,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
-    fn both_ways_count_as_the_double_loop_does(
+    fn all_ways_count_as_the_double_loop_does(
         examples in 2..140usize, share in 0.0..1.0f64, x in styles(), y in styles(), seed in 0..1000u64,
         rule in prop::sample::select(vec![Rule::Ball, Rule::Extents, Rule::BallOrTies]),
     ) {
@@ -96,7 +96,8 @@ proptest! {
         let (x, y) = (block(examples, &x, seed), block(examples, &y, seed + 1000));
         let expected = plain(&x, &y, k, rule);
         let mut buffers = Buffers::default();
-        for way in [Way::AllPairs, Way::Trees] {
+        let walk = (x.ncols() + y.ncols() == 2).then_some(Way::Walk);
+        for way in [Way::AllPairs, Way::Trees].into_iter().chain(walk) {
             for isa in Isa::available() {
                 for parallel in [false, true] {
                     let exec = Exec { isa, parallel };
@@ -108,13 +109,48 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    /// Single columns, of which the test above has few.
+    #[test]
+    fn walks_count_as_the_double_loop_does(
+        examples in 2..160usize, share in 0.0..1.0f64, styles in prop::collection::vec(styles(), 2), seed in 0..1000u64,
+        rule in prop::sample::select(vec![Rule::Ball, Rule::Extents, Rule::BallOrTies]),
+    ) {
+        let k = 1 + (share * share * share * (examples - 2) as f64) as usize;
+        let (x, y) = (block(examples, &styles[0][..1], seed), block(examples, &styles[1][..1], seed + 1000));
+        let expected = plain(&x, &y, k, rule);
+        let mut buffers = Buffers::default();
+        for isa in Isa::available() {
+            for parallel in [false, true] {
+                let got = buffers.around_by(Way::Walk, x.view(), y.view(), k, rule, Exec { isa, parallel });
+                prop_assert_eq!(got, &expected, "{} {}", isa.name(), parallel);
+            }
+        }
+    }
+}
+
+#[test]
+fn long_walks_are_left_to_trees() {
+    // Half of x in each of two places, and y too: a walk along either passes half of the examples.
+    let n = 6000;
+    let x = Array2::from_shape_fn((n, 1), |(i, _)| f64::from(i as u32 % 2));
+    let y = Array2::from_shape_fn((n, 1), |(i, _)| f64::from(i as u32 / 2 % 2));
+    let mut buffers = Buffers::default();
+    let walked = buffers.around_by(Way::Walk, x.view(), y.view(), 3, Rule::BallOrTies, Exec::serial()).to_vec();
+    assert!(walked.iter().all(|around| around.neighbours == 1500 && around.x == 2999 && around.y == 2999));
+    assert_eq!(walked, buffers.around_by(Way::Trees, x.view(), y.view(), 3, Rule::BallOrTies, Exec::serial()));
+}
+
 #[test]
 fn larger_samples_too() {
     for (examples, dims) in [(1500, 1), (1500, 3), (700, 11)] {
         let (x, y) = (block(examples, &vec![Style::Uniform; dims], 1), block(examples, &vec![Style::Saturated; dims], 2));
         for rule in [Rule::Ball, Rule::Extents] {
             let expected = plain(&x, &y, 5, rule);
-            for way in [Way::AllPairs, Way::Trees] {
+            let walk = (dims == 1).then_some(Way::Walk);
+            for way in [Way::AllPairs, Way::Trees].into_iter().chain(walk) {
                 let mut buffers = Buffers::default();
                 let got = buffers.around_by(way, x.view(), y.view(), 5, rule, Exec::serial());
                 assert!(got == expected, "{way:?} {rule:?} {examples} x {dims}");

@@ -1,0 +1,214 @@
+//! A single column on each side: the examples stand in the order of one side, and from each one walks outwards, eight at a time, until the
+//! distance in that side alone exceeds that of the k-th neighbour.
+//!
+//! In a window of the k nearest lie about √(kN) examples, fewer than a tree would save at any N that fits the memory. Where one side's
+//! distances dwarf the other's, the walk along the former is short; where both walks are long (many examples in one place), it is not
+//! for this. Which it is tells a trial from some examples, and no number depends on it.
+
+use rayon::prelude::*;
+
+use super::line::within;
+use super::{Around, Near, Nearest, Search};
+use crate::math::exec::Exec;
+use crate::math::simd::{Kernel, Simd};
+
+/// Examples of a vector.
+const WIDTH: usize = 8;
+/// Examples that are one piece of work for a thread.
+const PIECE: usize = 256;
+/// Examples that are tried.
+const TRIALS: usize = 32;
+/// Blocks of a walk, on the average, above which a tree is faster.
+const MOST_BLOCKS: usize = 256;
+
+type Lanes = [f64; WIDTH];
+
+/// The walks of a search.
+#[derive(Debug, Default)]
+pub(super) struct Walks {
+    /// Along each side.
+    orders: [Order; 2],
+    space: Space,
+    /// In the order of the side that is walked along.
+    around: Vec<Around>,
+}
+
+/// The examples in the order of one side.
+#[derive(Debug, Default)]
+struct Order {
+    keys: Vec<(u64, u32)>,
+    examples: Vec<u32>,
+    /// The values of that side, ascending; infinite behind the last.
+    along: Vec<Lanes>,
+    /// Those of the other.
+    across: Vec<Lanes>,
+}
+
+/// Scratch space of one thread.
+#[derive(Debug, Default)]
+struct Space {
+    nearest: Nearest,
+    near: Vec<Near>,
+}
+
+impl Walks {
+    /// What lies around every example; false where a tree is faster, and nothing is told.
+    pub(super) fn around(&mut self, search: &Search<'_>, exec: Exec, around: &mut [Around]) -> bool {
+        for side in 0..2 {
+            self.orders[side].load(search, side);
+        }
+        let trial = |side: usize, space: &mut Space| {
+            let (n, order) = (around.len(), &self.orders[side]);
+            let trials = TRIALS.min(n);
+            let places = (0..trials).map(|trial| trial * n / trials);
+            places.map(|place| order.walk(place, search.k, &mut space.nearest).len()).sum::<usize>() / trials.max(1)
+        };
+        let lengths = [trial(0, &mut self.space), trial(1, &mut self.space)];
+        let side = usize::from(lengths[1] < lengths[0]);
+        if lengths[side] > MOST_BLOCKS {
+            return false;
+        }
+        self.around.clear();
+        self.around.resize(around.len(), Around::default());
+        let orders = &self.orders;
+        let run = |space: &mut Space, piece: usize, around: &mut [Around]| {
+            exec.isa.dispatch(Piece { search, orders, side, first: piece * PIECE, space, around });
+        };
+        if exec.parallel {
+            let pieces = self.around.par_chunks_mut(PIECE).enumerate();
+            pieces.for_each_init(Space::default, |space, (piece, around)| run(space, piece, around));
+        } else {
+            self.around.chunks_mut(PIECE).enumerate().for_each(|(piece, around)| run(&mut self.space, piece, around));
+        }
+        for (&example, found) in orders[side].examples.iter().zip(&self.around) {
+            around[example as usize] = *found;
+        }
+        true
+    }
+}
+
+/// The work of some examples, one after the other in the order of a side.
+struct Piece<'a> {
+    search: &'a Search<'a>,
+    orders: &'a [Order; 2],
+    side: usize,
+    first: usize,
+    space: &'a mut Space,
+    around: &'a mut [Around],
+}
+
+impl Kernel for Piece<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Self { search, orders, side, first, space, around } = self;
+        let (order, other) = (&orders[side], &orders[1 - side]);
+        for (offset, around) in around.iter_mut().enumerate() {
+            let place = first + offset;
+            let blocks = order.walk(place, search.k, &mut space.nearest);
+            space.nearest.settle(|distance| distance);
+            let i = order.examples[place] as usize;
+            let candidates = space.nearest.items.iter().map(|(_, place)| order.examples[*place as usize]);
+            let radii = search.radii(i, candidates, &mut space.near);
+            let (in_along, in_across) = if side == 0 { (radii.x, radii.y) } else { (radii.y, radii.x) };
+            let (centre, across) = order.at(place);
+            // All within the radius were walked by.
+            let walked = &order.along.as_flattened()[blocks.start * WIDTH..(blocks.end * WIDTH).min(order.examples.len())];
+            let along = within(walked, centre, in_along);
+            let across = within(&other.along.as_flattened()[..other.examples.len()], across, in_across);
+            // All but the example itself.
+            let [along, across] = [along, across].map(|within| (within as u32).saturating_sub(1));
+            let (x, y) = if side == 0 { (along, across) } else { (across, along) };
+            *around = Around { x, y, neighbours: radii.neighbours, tied: radii.tied };
+        }
+    }
+}
+
+impl Order {
+    fn load(&mut self, search: &Search<'_>, side: usize) {
+        let (own, other) = if side == 0 { (search.x, search.y) } else { (search.y, search.x) };
+        // Integers of the same order sort without comparing floats.
+        let key = |value: f64| {
+            let bits = value.to_bits();
+            if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+        };
+        self.keys.clear();
+        self.keys.extend(own.unit(0).zip(0..).map(|(value, example)| (key(value), example)));
+        self.keys.sort_unstable();
+        self.examples.clear();
+        self.examples.extend(self.keys.iter().map(|(_, example)| *example));
+        let blocks = self.examples.len().div_ceil(WIDTH);
+        for (lanes, table) in [(&mut self.along, own), (&mut self.across, other)] {
+            lanes.clear();
+            lanes.resize(blocks, [f64::INFINITY; WIDTH]);
+            for (lane, &example) in lanes.as_flattened_mut().iter_mut().zip(&self.examples) {
+                *lane = table.example(example as usize)[0];
+            }
+        }
+    }
+
+    /// The values of the example at a place.
+    #[inline(always)]
+    fn at(&self, place: usize) -> (f64, f64) {
+        (self.along[place / WIDTH][place % WIDTH], self.across[place / WIDTH][place % WIDTH])
+    }
+
+    /// Puts the nearest others of the example at `place` into `nearest`, by their places: the `k` nearest and all as near as the last.
+    /// The blocks that were walked by.
+    #[inline(always)]
+    fn walk(&self, place: usize, k: usize, nearest: &mut Nearest) -> std::ops::Range<usize> {
+        let centre = self.at(place);
+        let (mut start, mut end) = (place / WIDTH, place / WIDTH + 1);
+        let mut bound = f64::INFINITY;
+        nearest.clear(k);
+        self.visit(start, place, centre, nearest, &mut bound);
+        loop {
+            let left = start > 0 && centre.0 - self.along[start - 1][WIDTH - 1] <= bound;
+            let right = end < self.along.len() && self.along[end][0] - centre.0 <= bound;
+            if left {
+                start -= 1;
+                self.visit(start, place, centre, nearest, &mut bound);
+            }
+            if right {
+                self.visit(end, place, centre, nearest, &mut bound);
+                end += 1;
+            }
+            if !left && !right {
+                return start..end;
+            }
+        }
+    }
+
+    /// Takes those of a block that are not farther than the bound.
+    #[inline(always)]
+    fn visit(&self, block: usize, own: usize, centre: (f64, f64), nearest: &mut Nearest, bound: &mut f64) {
+        let (along, across) = (&self.along[block], &self.across[block]);
+        // No closures around the arithmetic: they would be compiled without the instructions.
+        let (mut joint, mut near) = ([0.0; WIDTH], 0_u8);
+        for lane in 0..WIDTH {
+            let (in_along, in_across) = ((along[lane] - centre.0).abs(), (across[lane] - centre.1).abs());
+            joint[lane] = if in_along > in_across { in_along } else { in_across };
+        }
+        for (lane, distance) in joint.iter().enumerate() {
+            near |= u8::from(*distance <= *bound) << lane;
+        }
+        if near != 0 {
+            gather(near, &joint, block * WIDTH, (own, self.examples.len()), nearest, bound);
+        }
+    }
+}
+
+/// Takes the lanes of `near` that hold others. Rare, so not part of the loop's code.
+#[inline(never)]
+fn gather(mut near: u8, joint: &Lanes, first: usize, (own, n): (usize, usize), nearest: &mut Nearest, bound: &mut f64) {
+    while near != 0 {
+        let lane = near.trailing_zeros() as usize;
+        near &= near - 1;
+        let place = first + lane;
+        if place != own && place < n && joint[lane] <= *bound {
+            nearest.take(joint[lane], place as u32);
+            *bound = nearest.radius();
+        }
+    }
+}
