@@ -165,8 +165,10 @@ impl Covariances {
 
 /// Examples of a vector.
 const WIDTH: usize = 8;
-/// Units whose products are computed together.
+/// Units whose products with a few others are computed together: as many sums as fit the registers.
 const TILE: usize = 4;
+/// Those others.
+const OTHERS: usize = 2;
 
 type Lanes = [f64; WIDTH];
 
@@ -278,14 +280,17 @@ impl Kernel for Rows<'_> {
         let Self { columns: Columns { units, blocks, values }, first, rows } = self;
         let column = |unit: usize| &values[unit * blocks..(unit + 1) * blocks];
         let left = [column(first), column(first + 1), column(first + 2), column(first + 3)];
-        for other in (first..*units).step_by(TILE) {
-            let right = [column(other), column(other + 1), column(other + 2), column(other + 3)];
-            let mut sums = [[[0.0; WIDTH]; TILE]; TILE];
+        for other in (first..*units).step_by(OTHERS) {
+            let right = [column(other), column(other + 1)];
+            let mut sums = [[[0.0; WIDTH]; OTHERS]; TILE];
             for block in 0..*blocks {
+                // Copies, so that no bounds are checked between the multiplications.
+                let left = [left[0][block], left[1][block], left[2][block], left[3][block]];
+                let right = [right[0][block], right[1][block]];
                 for i in 0..TILE {
-                    for j in 0..TILE {
+                    for j in 0..OTHERS {
                         for lane in 0..WIDTH {
-                            sums[i][j][lane] = left[i][block][lane].mul_add(right[j][block][lane], sums[i][j][lane]);
+                            sums[i][j][lane] = left[i][lane].mul_add(right[j][lane], sums[i][j][lane]);
                         }
                     }
                 }
