@@ -1,7 +1,7 @@
 //! The products of a dense layer on feature-major data: forward, and backward to the inputs. The third is in `gradients`.
 //!
 //! Examples lie in the lanes and are never added to each other. Register tiles hold up to 6 × 64 values on AVX-512 and 6 × 16 elsewhere; a
-//! sum of more than [`PANEL_DEPTH`] terms is added panel by panel, so that what all tiles read stays in the first cache. Tiles, panels and
+//! sum of more than `PANEL_DEPTH` terms is added panel by panel, so that what all tiles read stays in the first cache. Tiles, panels and
 //! threads never change the order of an element's additions, so they never change the result: that is why layers of any size are ours, and
 //! no library is called for the large ones.
 

@@ -2,7 +2,7 @@
 //!
 //! Both add over the blocks of the batch lane by lane, then over the sixteen lanes in the fixed order of `Simd::sum`. A small layer keeps examples
 //! in the lanes and adds them up at the end of each register tile. For a large one those sums would cost half as much as the products: there,
-//! [`Wide`] turns panels of inputs so that inputs lie in the lanes, and walks the same tree of additions with whole vectors. Which form a layer
+//! `Wide` turns panels of inputs so that inputs lie in the lanes, and walks the same tree of additions with whole vectors. Which form a layer
 //! takes is told by its shape alone; [`wide`] is where.
 
 #![expect(clippy::needless_range_loop, reason = "the loops of a register tile unroll over constants; indices say which register")]
