@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float32Array, Int64Array, RecordBatch};
+use arrow_array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch};
 use common::tables::Contents;
 use common::{Lab, assert_same_tables};
 use ndarray::{Array1, Array2};
@@ -141,8 +141,14 @@ fn what_is_wrong_with_data_is_told_before_anything_runs() {
     lab.write("pictures", "hello");
     let cohort = |dataset: &str| lab.write("c.toml", &format!("name = 'c'\n[experiment]\ndataset = {dataset}\n"));
     for (dataset, words) in [
-        ("'mnist'", &["c.toml: data set `mnist`", "train-images-idx3-ubyte.gz", "infoplane data fetch mnist", "data/mnist"][..]),
-        ("{ csv = { path = 'no.csv', label = 'b' } }", &["no file no.csv", "relative to the cohort file"]),
+        (
+            "'mnist'",
+            &["c.toml:3:11: data set `mnist`", "train-images-idx3-ubyte.gz", "infoplane data fetch mnist", "data/mnist"][..],
+        ),
+        (
+            "{ csv = { path = 'no.csv', label = 'b' } }",
+            &["c.toml:3:11: data set", "no file no.csv", "relative to the cohort file"],
+        ),
         ("{ csv = { path = 'words.csv', label = 'b' } }", &["words.csv: line 3, column `a`: `x`; expected a number"]),
         ("{ csv = { path = 'words.csv', label = 'z' } }", &["no column `z`; expected one of a, b"]),
         (
@@ -155,6 +161,74 @@ fn what_is_wrong_with_data_is_told_before_anything_runs() {
         assert!(words.iter().all(|word| said.contains(word)), "{dataset}\n{said}");
         assert!(!lab.path("results").exists());
     }
+}
+
+#[test]
+fn data_in_a_grid_and_in_a_base_is_named_where_it_stands() {
+    let lab = Lab::new();
+    lab.write("base.toml", "[experiment]\nepochs = 1\n\n  dataset = 'mnist'\n");
+    lab.write("c.toml", "name = 'c'\nextends = 'base.toml'\n");
+    assert!(lab.call(&["plan", "c.toml"]).expect(3).stderr.contains("base.toml:4:13: data set `mnist`"));
+    let datasets = "[{ csv = { path = 'no.csv', label = 'b' } }, 'harmonics',\n  'mushroom']";
+    lab.write("g.toml", &format!("name = 'g'\n[grid]\ndataset = {datasets}\n"));
+    let said = lab.call(&["plan", "g.toml"]).expect(3).stderr;
+    assert!(said.contains("g.toml:3:12: data set csv") && said.contains("g.toml:4:3: data set `mushroom`"), "{said}");
+}
+
+/// A smooth function of two inputs, 300 examples with as many values.
+fn targets() -> (Array2<f64>, Array1<f64>) {
+    let inputs = Array2::from_shape_fn((300, 2), |(e, i)| ((e * (7 + 6 * i) + 3 * i) % 301) as f64 / 150.0 - 1.0);
+    let y = inputs.rows().into_iter().map(|row| 0.7 * row[0] - 0.4 * row[1] + 0.3 * row[0] * row[1]).collect();
+    (inputs, y)
+}
+
+#[test]
+fn real_numbers_are_regressed_on_from_every_format() {
+    let lab = Lab::new();
+    let (inputs, y) = targets();
+    write_npy(lab.path("x.npy"), &inputs).expect("a file");
+    write_npy(lab.path("y.npy"), &y).expect("a file");
+    let mut archive = NpzWriter::new_compressed(File::create(lab.path("d.npz")).expect("a file"));
+    archive.add_array("x", &inputs).expect("an array");
+    archive.add_array("y", &y).expect("an array");
+    archive.finish().expect("an archive");
+    let rows = inputs.rows().into_iter().zip(&y).map(|(row, y)| format!("{},{},{y}\n", row[0], row[1]));
+    lab.write("d.csv", &format!("a,b,y\n{}", rows.collect::<String>()));
+    let column = |values: Vec<f64>| Arc::new(Float64Array::from(values)) as ArrayRef;
+    let columns = [("a", column(inputs.column(0).to_vec())), ("b", column(inputs.column(1).to_vec())), ("y", column(y.to_vec()))];
+    let batch = RecordBatch::try_from_iter(columns).expect("a table");
+    let mut writer =
+        ArrowWriter::try_new(File::create(lab.path("d.parquet")).expect("a file"), batch.schema(), None).expect("a writer");
+    writer.write(&batch).expect("rows");
+    writer.close().expect("a file");
+    let settings = "architecture = [12]\nepochs = 150\nbatch_size = 16\nlearning_rate = 0.01\nestimators = ['binning']\n";
+    let sources = [
+        "{ npy = { inputs = 'x.npy', labels = 'y.npy' } }",
+        "{ npz = { path = 'd.npz' } }",
+        "{ csv = { path = 'd.csv', label = 'y' } }",
+        "{ parquet = { path = 'd.parquet', label = 'y' } }",
+    ];
+    let loss = "loss = 'mean_squared_error'\n";
+    lab.write("r.toml", &format!("name = 'r'\n[experiment]\n{settings}{loss}[grid]\ndataset = [{}]\n", sources.join(", ")));
+    lab.call(&["run", "r.toml"]).expect(0);
+    let ids = training_ids(&lab, "results", "r");
+    assert!(ids.len() == 4 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    // The squared error on examples that were not trained on, against the variance of the targets.
+    let metrics = Contents::read(&lab.table("results", "r", "metrics"));
+    let splits = metrics.column("split");
+    let last = splits.iter().rposition(|split| *split == "test").expect("a row");
+    let error: f64 = metrics.column("loss")[last].parse().expect("a number");
+    let mean = y.sum() / y.len() as f64;
+    let variance = y.mapv(|v| (v - mean) * (v - mean)).sum() / y.len() as f64;
+    assert!(error < 0.02 * variance, "{error} of {variance}");
+    // More values than classes may be: told before anything runs.
+    let many = Array1::from_iter((0..70_000).map(|e| f64::from(e) * 0.5));
+    write_npy(lab.path("many.npy"), &many).expect("a file");
+    write_npy(lab.path("wide.npy"), &many.clone().into_shape_with_order((70_000, 1)).expect("a column")).expect("a file");
+    let source = "{ npy = { inputs = 'wide.npy', labels = 'many.npy' } }";
+    lab.write("m.toml", &format!("name = 'm'\n[experiment]\n{loss}dataset = {source}\n"));
+    let said = lab.call(&["plan", "m.toml"]).expect(3).stderr;
+    assert!(said.contains("m.toml:4:11") && said.contains("70000 different labels; expected at most 65536"), "{said}");
 }
 
 #[test]

@@ -29,8 +29,8 @@ struct Line {
 /// Finds the data of all experiments, and gives the cohort's text with what was found. What the text says already is believed.
 ///
 /// # Errors
-/// What is missing or unreadable, all of it.
-pub fn find_all(grid: &mut Grid, text: &str) -> Result<String, String> {
+/// What is missing or unreadable, all of it, each behind where `place` says that the cohort names it.
+pub fn find_all(grid: &mut Grid, text: &str, place: impl Fn(&Source) -> String) -> Result<String, String> {
     let (own, known) = split(text);
     let mut found: BTreeMap<Key, Result<DataSpec, String>> = BTreeMap::new();
     for experiment in &mut grid.experiments {
@@ -41,7 +41,8 @@ pub fn find_all(grid: &mut Grid, text: &str) -> Result<String, String> {
         }
         let key = (spec.source.text(), given.to_owned());
         let known = known.get(&key).map(|known| DataSpec { source: spec.source.clone(), found: Some(Arc::clone(known)) });
-        let look = || known.map_or_else(|| find(&spec.source, &data_dir(given)).map_err(|e| chain(&e)), Ok);
+        let failed = |e| format!("{}: {}", place(&spec.source), chain(&e));
+        let look = || known.map_or_else(|| find(&spec.source, &data_dir(given)).map_err(failed), Ok);
         if let Ok(whole) = found.entry(key).or_insert_with(look) {
             Arc::make_mut(&mut experiment.settings.training).dataset = whole.clone();
         }

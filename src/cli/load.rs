@@ -13,6 +13,7 @@ use crate::grid::Grid;
 use crate::grid::expand::expand;
 use crate::query::Study;
 use crate::store::Index;
+use crate::train::source::Source as DatasetSource;
 
 /// Name of the copy of a cohort's file beside its tables: `resume`, `aggregate` and `plot` know the cohort by it.
 pub const COPY: &str = "cohort.toml";
@@ -99,13 +100,16 @@ fn load(path: &Path) -> Result<Loaded, Failure> {
     let source = read(path).map_err(|text| Failure::new(Exit::Invalid, text))?;
     // A chain of files is followed one by one: a path is relative to the file before it.
     let mut last = path.to_owned();
-    let Parsed { cohort, text } = cohort::parse_files(source, &mut |extends| {
+    let Parsed { cohort, text, datasets } = cohort::parse_files(source, &mut |extends| {
         last = last.parent().unwrap_or(Path::new("")).join(extends);
         read(&last)
     })?;
     let mut grid = expand(&cohort).map_err(|e| Failure::from_error(Exit::Invalid, &e))?;
-    let text = datasets::find_all(&mut grid, &text)
-        .map_err(|error| Failure::new(Exit::Invalid, format!("{}: {error}", path.display())))?;
+    let place = |source: &DatasetSource| {
+        let noted = datasets.iter().find(|(noted, _)| noted == source);
+        noted.map_or_else(|| path.display().to_string(), |(_, place)| place.clone())
+    };
+    let text = datasets::find_all(&mut grid, &text, place).map_err(|error| Failure::new(Exit::Invalid, error))?;
     Ok(Loaded { text, cohort, grid })
 }
 

@@ -15,8 +15,14 @@ use crate::train::source::{Field, FieldKind, Files, Format, Source, TRAIN_SHARE}
 /// Files of a field at most.
 const MAX_FILES: usize = 1000;
 
-/// Reads a data set.
+/// Reads a data set, and notes where it stands.
 pub(super) fn read(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str) -> Option<Source> {
+    let source = read_source(reporter, node, path)?;
+    reporter.note_dataset(&node.span(), &source);
+    Some(source)
+}
+
+fn read_source(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str) -> Option<Source> {
     match node.get_ref() {
         DeValue::String(name) => {
             let source = Source::by_name(name);

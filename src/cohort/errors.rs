@@ -6,6 +6,8 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
+use crate::train::source::Source as DatasetSource;
+
 /// Characters of a source line that an error shows at most.
 const SHOWN: usize = 120;
 
@@ -69,12 +71,14 @@ pub(super) struct Reporter<'a> {
     /// Where each file starts, and its name, in the order of the text; never empty.
     files: &'a [(usize, String)],
     errors: Vec<(usize, CohortError)>,
+    /// Data sets that were read without a mistake, and where they stand.
+    datasets: Vec<(DatasetSource, String)>,
 }
 
 impl<'a> Reporter<'a> {
     /// A collector without mistakes.
     pub(super) const fn new(text: &'a str, files: &'a [(usize, String)]) -> Self {
-        Self { text, files, errors: Vec::new() }
+        Self { text, files, errors: Vec::new(), datasets: Vec::new() }
     }
 
     /// The start of the file itself, for what is missing there.
@@ -84,15 +88,32 @@ impl<'a> Reporter<'a> {
 
     /// Notes a mistake at a byte range of the text; the caller may add `expected` and `suggestion` to what is returned.
     pub(super) fn report(&mut self, span: &Range<usize>, key: impl Into<String>, message: impl Into<String>) -> &mut CohortError {
+        let error = self.error(span, key.into(), message.into());
+        let slot = self.errors.len();
+        self.errors.push((span.start, error));
+        &mut self.errors[slot].1
+    }
+
+    /// A mistake at a byte range, with the file that it lies in.
+    fn error(&self, span: &Range<usize>, key: String, message: String) -> CohortError {
         let of = self.files.partition_point(|(start, _)| *start <= span.start).saturating_sub(1);
         let (start, name) = self.files.get(of).map_or((0, ""), |(start, name)| (*start, name.as_str()));
         let end = self.files.get(of + 1).map_or(self.text.len(), |(next, _)| next - 1);
         let within = span.start.saturating_sub(start)..span.end.saturating_sub(start);
-        let mut error = locate(&self.text[start..end], &within, key.into(), message.into());
+        let mut error = locate(&self.text[start..end], &within, key, message);
         name.clone_into(&mut error.source_name);
-        let slot = self.errors.len();
-        self.errors.push((span.start, error));
-        &mut self.errors[slot].1
+        error
+    }
+
+    /// Notes where a data set stands: whether it can be had is found out when the whole file has been read.
+    pub(super) fn note_dataset(&mut self, span: &Range<usize>, source: &DatasetSource) {
+        let CohortError { source_name, line, column, .. } = self.error(span, String::new(), String::new());
+        self.datasets.push((source.clone(), format!("{source_name}:{line}:{column}")));
+    }
+
+    /// The data sets noted, in the order in which they were read.
+    pub(super) fn take_datasets(&mut self) -> Vec<(DatasetSource, String)> {
+        std::mem::take(&mut self.datasets)
     }
 
     /// The directory of the file that a byte range lies in, as its name has it.

@@ -200,7 +200,7 @@ mod tests {
         let base = "name = 'base'\ndescription = 'kept'\nn_runs = 3\nseed = 1\n[experiment]\nepochs = 5\nbatch_size = 7\n\
                     [grid]\nactivation_fn = ['tanh', 'relu']\n[[exclude]]\nactivation_fn = 'relu'\n[launcher.local]\nworkers = 2";
         let top = "extends = 'b'\nname = 'top'\nseed = 2\nexclude = []\n[experiment]\nepochs = 6\n[launcher.local]\nthreads = 4";
-        let Parsed { cohort, text } = parse_first(&[("a", top), ("b", base)]).unwrap();
+        let Parsed { cohort, text, .. } = parse_first(&[("a", top), ("b", base)]).unwrap();
         assert_eq!((cohort.name.as_str(), cohort.description.as_str()), ("top", "kept"));
         assert_eq!((cohort.n_runs, cohort.seed), (3, 2));
         assert_eq!(cohort.base, [Setting::BatchSize(7), Setting::Epochs(6)]);

@@ -46,6 +46,8 @@ pub use errors::{CohortError, CohortErrors};
 pub use extends::{Loader, Source};
 pub use model::Cohort;
 
+use crate::train::source::Source as DatasetSource;
+
 /// A cohort that was read from one or more files.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
@@ -53,6 +55,8 @@ pub struct Parsed {
     pub cohort: Cohort,
     /// The text of one file that means the same: the file's own, unless it extends another.
     pub text: String,
+    /// The data sets that it names and where they stand, `FILE:LINE:COLUMN`, for errors that only their files tell.
+    pub datasets: Vec<(DatasetSource, String)>,
 }
 
 /// Parses and checks a cohort file that extends no other; `source_name` stands in the errors.
@@ -72,9 +76,10 @@ pub fn parse_files(source: Source, loader: &mut Loader<'_>) -> Result<Parsed, Co
     let chain = extends::Chain::follow(source, loader);
     let mut reporter = errors::Reporter::new(&chain.text, &chain.files);
     let (cohort, flat) = document::read(&chain, &mut reporter);
+    let datasets = reporter.take_datasets();
     match reporter.finish() {
         Some(errors) => Err(errors),
-        None => Ok(Parsed { cohort, text: flat.unwrap_or(chain.text) }),
+        None => Ok(Parsed { cohort, text: flat.unwrap_or(chain.text), datasets }),
     }
 }
 

@@ -34,25 +34,32 @@ pub struct Set {
     pub shape: (usize, usize),
 }
 
-const fn idx(field: &'static str, names: &'static [&'static str], md5: &'static str) -> File {
-    File { field, names, md5: Some(md5) }
-}
-
 const TRAIN_IMAGES: &[&str] = &["train-images-idx3-ubyte.gz", "train-images-idx3-ubyte", "train-images.idx3-ubyte"];
 const TRAIN_LABELS: &[&str] = &["train-labels-idx1-ubyte.gz", "train-labels-idx1-ubyte", "train-labels.idx1-ubyte"];
 const TEST_IMAGES: &[&str] = &["t10k-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte"];
 const TEST_LABELS: &[&str] = &["t10k-labels-idx1-ubyte.gz", "t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"];
 
+/// Pictures to train on with their labels, and such to test on, with the MD5 of each file.
+const fn pictures(md5: [&'static str; 4]) -> [File; 4] {
+    [
+        File { field: "images", names: TRAIN_IMAGES, md5: Some(md5[0]) },
+        File { field: "labels", names: TRAIN_LABELS, md5: Some(md5[1]) },
+        File { field: "test_images", names: TEST_IMAGES, md5: Some(md5[2]) },
+        File { field: "test_labels", names: TEST_LABELS, md5: Some(md5[3]) },
+    ]
+}
+
+// Checksums of both are those that torchvision checks its downloads by.
 const MNIST: Set = Set {
     published: Published::Mnist,
     format: Format::Idx,
     dirs: &["mnist", "MNIST/raw"],
-    files: &[
-        idx("images", TRAIN_IMAGES, "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
-        idx("labels", TRAIN_LABELS, "d53e105ee54ea40749a09fcbcd1e9432"),
-        idx("test_images", TEST_IMAGES, "9fb629c4189551a2d022fa330f9573f3"),
-        idx("test_labels", TEST_LABELS, "ec29112dd5afa0611ce80d1b7f02629c"),
-    ],
+    files: &pictures([
+        "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        "d53e105ee54ea40749a09fcbcd1e9432",
+        "9fb629c4189551a2d022fa330f9573f3",
+        "ec29112dd5afa0611ce80d1b7f02629c",
+    ]),
     url: "https://ossci-datasets.s3.amazonaws.com/mnist/",
     archive: None,
     examples: (60_000, 10_000),
@@ -61,24 +68,22 @@ const MNIST: Set = Set {
 
 const FASHION_MNIST: Set = Set {
     published: Published::FashionMnist,
-    format: Format::Idx,
     dirs: &["fashion_mnist", "FashionMNIST/raw"],
-    files: &[
-        idx("images", TRAIN_IMAGES, "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
-        idx("labels", TRAIN_LABELS, "25c81989df183df01b3e8a0aad5dffbe"),
-        idx("test_images", TEST_IMAGES, "bef4ecab320f06d8554ea6380940ec79"),
-        idx("test_labels", TEST_LABELS, "bb300cfdad3c16e7a12a480ee83cd310"),
-    ],
+    files: &pictures([
+        "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        "25c81989df183df01b3e8a0aad5dffbe",
+        "bef4ecab320f06d8554ea6380940ec79",
+        "bb300cfdad3c16e7a12a480ee83cd310",
+    ]),
     url: "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-    archive: None,
-    examples: (60_000, 10_000),
-    shape: (784, 10),
+    ..MNIST
 };
 
 const fn batch(field: &'static str, names: &'static [&'static str]) -> File {
     File { field, names, md5: None }
 }
 
+// The archive's checksum stands on the page of its authors.
 const CIFAR10: Set = Set {
     published: Published::Cifar10,
     format: Format::Cifar,

@@ -1,8 +1,9 @@
-//! The three products of a dense layer, on feature-major data: forward, backward to the inputs, weight gradients.
+//! The products of a dense layer on feature-major data: forward, and backward to the inputs. The third is in `gradients`.
 //!
-//! Examples lie in the lanes. Forward and backward never cross lanes, so any partition gives the same bits; weight gradients add over the
-//! blocks of the batch lane by lane and then over the 16 lanes in the fixed order of `Simd::sum`. Register tiles hold up to 6 × 64
-//! values on AVX-512 and 6 × 16 elsewhere; the tile never changes the order of an element's additions, so it never changes the result.
+//! Examples lie in the lanes and are never added to each other. Register tiles hold up to 6 × 64 values on AVX-512 and 6 × 16 elsewhere; a
+//! sum of more than `PANEL_DEPTH` terms is added panel by panel, so that what all tiles read stays in the first cache. Tiles, panels and
+//! threads never change the order of an element's additions, so they never change the result: that is why layers of any size are ours, and
+//! no library is called for the large ones.
 
 #![expect(clippy::needless_range_loop, reason = "the loops of a register tile unroll over constants; indices say which register")]
 
@@ -12,9 +13,13 @@ use crate::math::exec::Exec;
 use crate::math::simd::{Block, Kernel, LANES, Simd};
 
 /// Multiply-adds above which a product is split over threads: below, waking them costs more than it saves.
-const PARALLEL_WORK: usize = 1 << 21;
+pub(super) const PARALLEL_WORK: usize = 1 << 21;
 /// Rows of a register tile.
 const TILE_ROWS: usize = 6;
+/// Terms of a sum that are added in one go; the rest waits in y.
+const PANEL_DEPTH: usize = 96;
+/// Blocks of examples of a panel: with its depth 24 KiB, the first cache of current cores but for what the tiles read beside it.
+const PANEL_BLOCKS: usize = 4;
 
 /// A feature-major matrix: row u holds `stride` blocks, the values of unit u over the examples.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +51,12 @@ impl<'a> Weights<'a> {
     pub const fn backward(values: &'a [f32], n_in: usize) -> Self {
         Self { values, row_step: 1, k_step: n_in }
     }
+}
+
+/// Whether a sum of that many terms is added panel by panel.
+#[must_use]
+pub const fn in_panels(depth: usize) -> bool {
+    depth > PANEL_DEPTH
 }
 
 /// y(row) = bias(row) + Σ_k w(row, k) · x(k) over `nb` blocks of examples; the sum starts at the bias (or 0) and runs over k in order.
@@ -99,52 +110,98 @@ impl Kernel for Product<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
+        if in_panels(self.depth) {
+            self.panels(s);
+        } else {
+            let all = Terms { x: self.x, from: 0, to: self.depth, first: 0 };
+            self.tiles(s, all, self.nb);
+        }
+    }
+}
+
+/// Terms `from .. to` of a product's sums: their rows of x, of which the first is that of term `from`, and the block of y that the first
+/// block of x is for.
+#[derive(Clone, Copy)]
+struct Terms<'a> {
+    x: Columns<'a>,
+    from: usize,
+    to: usize,
+    first: usize,
+}
+
+impl Product<'_> {
+    /// All terms, a panel of x after the other, each copied to where its rows lie side by side.
+    #[inline(always)]
+    fn panels<S: Simd>(&mut self, s: S) {
+        let mut panel = [Block::default(); PANEL_DEPTH * PANEL_BLOCKS];
+        let parts = self.depth.div_ceil(PANEL_DEPTH);
+        for first in (0..self.nb).step_by(PANEL_BLOCKS) {
+            let nb = PANEL_BLOCKS.min(self.nb - first);
+            for part in 0..parts {
+                let (from, to) = (part * self.depth / parts, (part + 1) * self.depth / parts);
+                for (k, row) in (from..to).zip(panel.chunks_exact_mut(nb)) {
+                    row.copy_from_slice(&self.x.data[k * self.x.stride + first..][..nb]);
+                }
+                self.tiles(s, Terms { x: Columns { data: &panel, stride: nb }, from, to, first }, nb);
+            }
+        }
+    }
+
+    /// Adds some terms to all rows of `nb` blocks.
+    #[inline(always)]
+    fn tiles<S: Simd>(&mut self, s: S, terms: Terms<'_>, nb: usize) {
         let tiles = self.rows.div_ceil(TILE_ROWS);
         for tile in 0..tiles {
             // Rows are shared out evenly: 10 rows as 5 + 5, not 6 + 4.
             let (row, end) = (tile * self.rows / tiles, (tile + 1) * self.rows / tiles);
             match end - row {
-                1 => self.rows_of::<S, 1>(s, row),
-                2 => self.rows_of::<S, 2>(s, row),
-                3 => self.rows_of::<S, 3>(s, row),
-                4 => self.rows_of::<S, 4>(s, row),
-                5 => self.rows_of::<S, 5>(s, row),
-                _ => self.rows_of::<S, 6>(s, row),
+                1 => self.rows_of::<S, 1>(s, row, terms, nb),
+                2 => self.rows_of::<S, 2>(s, row, terms, nb),
+                3 => self.rows_of::<S, 3>(s, row, terms, nb),
+                4 => self.rows_of::<S, 4>(s, row, terms, nb),
+                5 => self.rows_of::<S, 5>(s, row, terms, nb),
+                _ => self.rows_of::<S, 6>(s, row, terms, nb),
             }
         }
     }
-}
 
-impl Product<'_> {
     #[inline(always)]
-    fn rows_of<S: Simd, const R: usize>(&mut self, s: S, row: usize) {
+    fn rows_of<S: Simd, const R: usize>(&mut self, s: S, row: usize, terms: Terms<'_>, nb: usize) {
         let mut block = 0;
         if S::WIDE {
-            while block + 4 <= self.nb {
-                self.tile::<S, R, 4>(s, row, block);
+            while block + 4 <= nb {
+                self.tile::<S, R, 4>(s, row, terms, block);
                 block += 4;
             }
         }
-        while block < self.nb {
-            self.tile::<S, R, 1>(s, row, block);
+        while block < nb {
+            self.tile::<S, R, 1>(s, row, terms, block);
             block += 1;
         }
     }
 
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const C: usize>(&mut self, s: S, row: usize, block: usize) {
+    fn tile<S: Simd, const R: usize, const C: usize>(&mut self, s: S, row: usize, terms: Terms<'_>, block: usize) {
         let mut acc = [[s.zero(); C]; R];
-        if let Some(bias) = self.bias {
+        let at = |r: usize| (row + r) * self.y_stride + terms.first + block;
+        if terms.from > 0 {
+            for r in 0..R {
+                for (sum, y) in acc[r].iter_mut().zip(&self.y[at(r)..at(r) + C]) {
+                    *sum = s.load(y);
+                }
+            }
+        } else if let Some(bias) = self.bias {
             for r in 0..R {
                 acc[r] = [s.splat(bias[self.first + row + r]); C];
             }
         }
-        let base = (self.first + row) * self.w.row_step;
-        for k in 0..self.depth {
+        let base = (self.first + row) * self.w.row_step + terms.from * self.w.k_step;
+        for k in 0..terms.to - terms.from {
             let mut x = [s.zero(); C];
             for c in 0..C {
-                // SAFETY: `product` asserts x.data.len() ≥ (depth − 1)·stride + nb, and k < depth, block + c < nb.
-                x[c] = s.load(unsafe { self.x.data.get_unchecked(k * self.x.stride + block + c) });
+                // SAFETY: whoever makes `terms` has rows from .. to of x, each of more than block + c blocks: `run` those that `product`
+                // asserts, `panels` those that it has copied.
+                x[c] = s.load(unsafe { terms.x.data.get_unchecked(k * terms.x.stride + block + c) });
             }
             for r in 0..R {
                 // SAFETY: `product` asserts the last element (last row, last k) to be inside, and steps are not negative.
@@ -155,122 +212,8 @@ impl Product<'_> {
             }
         }
         for r in 0..R {
-            let at = (row + r) * self.y_stride + block;
-            for (to, v) in self.y[at..at + C].iter_mut().zip(acc[r]) {
+            for (to, v) in self.y[at(r)..at(r) + C].iter_mut().zip(acc[r]) {
                 s.store(to, v);
-            }
-        }
-    }
-}
-
-/// Gradient of a layer's kernel and bias: `kernel[o·n_in + i] = Σ_b δ[o][b]·a[i][b]`, `bias[o] = Σ_b δ[o][b]` over `nb` blocks.
-/// Lanes of δ beyond the batch must be 0.
-///
-/// # Panics
-/// If a slice is shorter than the shapes say.
-pub fn gradients(
-    exec: Exec,
-    delta: Columns<'_>,
-    input: Columns<'_>,
-    n_in: usize,
-    nb: usize,
-    kernel: &mut [f32],
-    bias: &mut [f32],
-) {
-    if nb == 0 || bias.is_empty() {
-        return;
-    }
-    let n_out = bias.len();
-    assert!(delta.data.len() >= (n_out - 1) * delta.stride + nb && kernel.len() == n_out * n_in);
-    assert!(n_in == 0 || input.data.len() >= (n_in - 1) * input.stride + nb);
-    let run = |first: usize, bias: &mut [f32], kernel: &mut [f32]| {
-        exec.isa.dispatch(Gradients { delta, input, n_in, nb, first, kernel, bias });
-    };
-    if exec.parallel && n_in > 0 && n_out * n_in * nb * LANES >= PARALLEL_WORK {
-        let chunk = n_out.div_ceil(4 * rayon::current_num_threads()).next_multiple_of(4);
-        let parts = bias.par_chunks_mut(chunk).zip(kernel.par_chunks_mut(chunk * n_in));
-        parts.enumerate().for_each(|(i, (bias, kernel))| run(i * chunk, bias, kernel));
-    } else {
-        run(0, bias, kernel);
-    }
-}
-
-/// One thread's output units `first .. first + bias.len()` of the gradients.
-struct Gradients<'a> {
-    delta: Columns<'a>,
-    input: Columns<'a>,
-    n_in: usize,
-    nb: usize,
-    first: usize,
-    kernel: &'a mut [f32],
-    bias: &'a mut [f32],
-}
-
-impl Kernel for Gradients<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
-        for o in 0..self.bias.len() {
-            let mut sum = s.zero();
-            let from = (self.first + o) * self.delta.stride;
-            for block in &self.delta.data[from..from + self.nb] {
-                sum = s.add(sum, s.load(block));
-            }
-            self.bias[o] = s.sum(sum);
-        }
-        // 24 accumulators of 16 lanes fill AVX-512's registers, 6 fill AVX2's.
-        let (tile_out, tile_in) = if S::WIDE { (4, 6) } else { (2, 3) };
-        let (tiles_out, tiles_in) = (self.bias.len().div_ceil(tile_out), self.n_in.div_ceil(tile_in));
-        for to in 0..tiles_out {
-            let (o, o_end) = (to * self.bias.len() / tiles_out, (to + 1) * self.bias.len() / tiles_out);
-            for ti in 0..tiles_in {
-                let (i, i_end) = (ti * self.n_in / tiles_in, (ti + 1) * self.n_in / tiles_in);
-                match o_end - o {
-                    1 => self.inputs_of::<S, 1>(s, o, i, i_end),
-                    2 => self.inputs_of::<S, 2>(s, o, i, i_end),
-                    3 => self.inputs_of::<S, 3>(s, o, i, i_end),
-                    _ => self.inputs_of::<S, 4>(s, o, i, i_end),
-                }
-            }
-        }
-    }
-}
-
-impl Gradients<'_> {
-    #[inline(always)]
-    fn inputs_of<S: Simd, const O: usize>(&mut self, s: S, o: usize, i: usize, i_end: usize) {
-        match i_end - i {
-            1 => self.tile::<S, O, 1>(s, o, i),
-            2 => self.tile::<S, O, 2>(s, o, i),
-            3 => self.tile::<S, O, 3>(s, o, i),
-            4 => self.tile::<S, O, 4>(s, o, i),
-            5 => self.tile::<S, O, 5>(s, o, i),
-            _ => self.tile::<S, O, 6>(s, o, i),
-        }
-    }
-
-    #[inline(always)]
-    fn tile<S: Simd, const O: usize, const I: usize>(&mut self, s: S, o: usize, i: usize) {
-        let mut acc = [[s.zero(); I]; O];
-        for b in 0..self.nb {
-            let mut x = [s.zero(); I];
-            for c in 0..I {
-                // SAFETY: `gradients` asserts the last input's last block to be inside; i + c < n_in, b < nb.
-                x[c] = s.load(unsafe { self.input.data.get_unchecked((i + c) * self.input.stride + b) });
-            }
-            for r in 0..O {
-                // SAFETY: likewise for the deltas; first + o + r is below the layer's number of units.
-                let d = s.load(unsafe { self.delta.data.get_unchecked((self.first + o + r) * self.delta.stride + b) });
-                for c in 0..I {
-                    acc[r][c] = s.mul_add(d, x[c], acc[r][c]);
-                }
-            }
-        }
-        for r in 0..O {
-            let at = (o + r) * self.n_in + i;
-            for (to, v) in self.kernel[at..at + I].iter_mut().zip(acc[r]) {
-                *to = s.sum(v);
             }
         }
     }
@@ -283,6 +226,7 @@ mod tests {
     use super::*;
     use crate::math::rng::{Purpose, Stream};
     use crate::math::simd::{Isa, blocks, flat_mut};
+    use crate::train::gradients::gradients;
 
     fn random(stream: &mut Stream, n: usize) -> Vec<f32> {
         (0..n).map(|_| (stream.uniform() * 2.0 - 1.0) as f32).collect()

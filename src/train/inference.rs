@@ -9,7 +9,7 @@ use super::network::{Layer, Network};
 use super::normalise::{self, Units};
 use super::readout::{Score, softmax};
 use super::spec::{Activation, Loss};
-use super::step::Gather;
+use super::step::gather;
 use super::{maxout, prelu};
 use crate::math::exec::Exec;
 use crate::math::simd::{Block, LANES, blocks, flat};
@@ -142,7 +142,7 @@ impl Activations {
         self.members.clear();
         self.members.extend(first as u32..examples.n.min(first + nb * LANES) as u32);
         self.inputs.resize(examples.inputs * nb, Block::default());
-        exec.isa.dispatch(Gather { examples, members: &self.members, nb, to: &mut self.inputs });
+        gather(exec, examples, &self.members, nb, &mut self.inputs);
     }
 
     fn shape(&mut self, network: &Network, n: usize, step: usize) {

@@ -2,7 +2,7 @@
 //! set and threads are arguments.
 //!
 //! Reading order: `spec`, `rule`, `schedule` and `stopping` (what is trained, how weights change, what is recorded, when it ends), `source`,
-//! `harmonics` and `data` (on what), `network` and `init` (layout, initial weights), `dense`, `activation`, `prelu`, `maxout`, `normalise`,
+//! `harmonics` and `data` (on what), `network` and `init` (layout, initial weights), `dense`, `gradients`, `activation`, `prelu`, `maxout`, `normalise`,
 //! `dropout`, `readout` (the kernels), `hidden` and `step` (one layer, one batch), `inference` (a whole split), `optimizer` and `penalty` (from
 //! gradients to weights), `trainer` (a training).
 
@@ -11,6 +11,7 @@ pub mod checkpoint;
 pub mod data;
 pub mod dense;
 pub mod dropout;
+pub mod gradients;
 pub mod harmonics;
 pub mod hidden;
 pub mod inference;

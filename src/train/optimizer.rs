@@ -38,6 +38,12 @@ impl State {
         self.optimizer == optimizer && self.first.len() == new.first.len() && self.second.len() == new.second.len()
     }
 
+    /// First and second moments, each empty where there is none.
+    #[cfg(test)]
+    pub fn moments(&self) -> (&[f32], &[f32]) {
+        (crate::math::simd::flat(&self.first), crate::math::simd::flat(&self.second))
+    }
+
     /// One step with that gradient. Returns whether all new parameters are finite.
     ///
     /// # Panics

@@ -1,14 +1,17 @@
-//! One batch through the network: gather, forward, backward. No allocation after the workspace is made.
+//! One batch through the network: gather, forward, backward. No allocation after the workspace is made, but for panels of large layers.
+
+use rayon::prelude::*;
 
 use super::data::Examples;
-use super::dense::{Columns, Weights, gradients, product};
+use super::dense::{Columns, Weights, product};
 use super::dropout::Place;
+use super::gradients::gradients;
 use super::hidden::{Trace, backward, forward};
 use super::network::Network;
 use super::readout;
 use super::spec::{Activation, Loss};
 use crate::math::exec::Exec;
-use crate::math::simd::{Block, Isa, Kernel, LANES, Simd, blocks, flat_mut};
+use crate::math::simd::{Block, Kernel, LANES, Simd, blocks, flat_mut};
 
 /// One batch: its examples, and where it stands in the training, which dropout depends on.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +66,7 @@ impl Workspace {
     /// with dropout, normalised by the batch.
     pub fn gradient(&mut self, exec: Exec, network: &Network, parameters: &[f32], batch: &Batch<'_>, gradient: &mut [f32]) {
         let nb = blocks(batch.members.len());
-        self.gather(exec.isa, network.loss, batch, nb);
+        self.gather(exec, network.loss, batch, nb);
         self.forward(exec, network, parameters, batch.place, nb);
         self.backward(exec, network, parameters, nb, gradient);
     }
@@ -76,9 +79,9 @@ impl Workspace {
     }
 
     /// Copies the batch into columns; lanes beyond it become 0.
-    fn gather(&mut self, isa: Isa, loss: Loss, batch: &Batch<'_>, nb: usize) {
+    fn gather(&mut self, exec: Exec, loss: Loss, batch: &Batch<'_>, nb: usize) {
         let (examples, members) = (batch.examples, batch.members);
-        isa.dispatch(Gather { examples, members, nb, to: &mut self.values[0] });
+        gather(exec, examples, members, nb, &mut self.values[0]);
         self.targets.fill(Block::default());
         let targets = flat_mut(&mut self.targets);
         for (e, &member) in members.iter().enumerate() {
@@ -139,14 +142,28 @@ impl Workspace {
     }
 }
 
-/// Rows of examples to columns of a batch, sixteen examples at a time.
-pub(super) struct Gather<'a> {
-    pub(super) examples: &'a Examples,
-    pub(super) members: &'a [u32],
-    /// Blocks of the batch.
-    pub(super) nb: usize,
-    /// [input][block].
-    pub(super) to: &'a mut [Block],
+/// Rows of examples to columns of a batch of `nb` blocks, [input][block]; lanes beyond the batch become 0.
+pub(super) fn gather(exec: Exec, examples: &Examples, members: &[u32], nb: usize, to: &mut [Block]) {
+    let values = examples.inputs * nb;
+    let run = |part: usize, to: &mut [Block]| exec.isa.dispatch(Gather { examples, members, nb, part, to });
+    match exec.part(values) {
+        // Whole blocks of inputs, which are what a row is read by.
+        Some(part) => {
+            let parts = part.div_ceil(LANES * nb);
+            let chunks = to[..values].par_chunks_mut(parts * LANES * nb).enumerate();
+            chunks.for_each(|(index, to)| run(index * parts, to));
+        }
+        None => run(0, &mut to[..values]),
+    }
+}
+
+/// Sixteen examples at a time: those inputs, from block `part` of a row on, that `to` has space for.
+struct Gather<'a> {
+    examples: &'a Examples,
+    members: &'a [u32],
+    nb: usize,
+    part: usize,
+    to: &'a mut [Block],
 }
 
 impl Kernel for Gather<'_> {
@@ -156,15 +173,13 @@ impl Kernel for Gather<'_> {
         static EMPTY: Block = Block([0.0; LANES]);
         let row = blocks(self.examples.inputs);
         for (b, members) in self.members.chunks(LANES).enumerate() {
-            for part in 0..row {
+            for (part, to) in self.to.chunks_mut(LANES * self.nb).enumerate() {
                 let mut from = [&EMPTY; LANES];
-                for (to, &member) in from.iter_mut().zip(members) {
-                    *to = &self.examples.rows[member as usize * row + part];
+                for (from, &member) in from.iter_mut().zip(members) {
+                    *from = &self.examples.rows[member as usize * row + self.part + part];
                 }
-                let columns = s.transpose(from);
-                let inputs = (self.examples.inputs - part * LANES).min(LANES);
-                for (i, column) in columns.into_iter().take(inputs).enumerate() {
-                    s.store(&mut self.to[(part * LANES + i) * self.nb + b], column);
+                for (column, to) in s.transpose(from).into_iter().zip(to.chunks_mut(self.nb)) {
+                    s.store(&mut to[b], column);
                 }
             }
         }

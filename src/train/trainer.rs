@@ -1,5 +1,6 @@
 //! A training: passes over the shuffled examples, and what is recorded of the network between them.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
@@ -14,7 +15,7 @@ use super::step::{Batch, Workspace};
 use super::stopping::Watch;
 use crate::math::exec::Exec;
 use crate::math::rng::{Purpose, Stream};
-use crate::math::simd::{Block, blocks, flat, flat_mut};
+use crate::math::simd::{Block, LANES, blocks, flat, flat_mut};
 
 /// A training whose numbers stopped being finite. It is a result, not an accident: the same settings and seed give it again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -251,12 +252,7 @@ impl<'a> Trainer<'a> {
         for (number, members) in order.chunks(self.spec.batch_size as usize).enumerate() {
             self.gradient(split, members, number);
             count += 1.0;
-            let (mean, squares) = &mut self.moments;
-            for ((mean, squares), &g) in mean.iter_mut().zip(squares.iter_mut()).zip(flat(&self.gradient)) {
-                let away = f64::from(g) - *mean;
-                *mean += away / count;
-                *squares += away * (f64::from(g) - *mean);
-            }
+            self.take_moments(count);
         }
         self.order = order;
         let layers: Vec<_> = self.network.layers.iter().map(|layer| self.layer_statistics(layer, count)).collect();
@@ -264,6 +260,26 @@ impl<'a> Trainer<'a> {
             .iter()
             .position(|s| !(s.mean.is_finite() && s.std.is_finite() && s.weight_norm.is_finite()))
             .map_or(Ok(layers), |layer| Err(self.diverged(layer, "gradient")))
+    }
+
+    /// Takes the gradient of batch number `count`, from 1, into the running moments.
+    fn take_moments(&mut self, count: f64) {
+        let (mean, squares) = &mut self.moments;
+        let gradient = flat(&self.gradient);
+        let take = |((mean, squares), gradient): ((&mut [f64], &mut [f64]), &[f32])| {
+            for ((mean, squares), &g) in mean.iter_mut().zip(squares).zip(gradient) {
+                let away = f64::from(g) - *mean;
+                *mean += away / count;
+                *squares += away * (f64::from(g) - *mean);
+            }
+        };
+        match self.exec.part(self.gradient.len()) {
+            Some(part) => {
+                let part = part * LANES;
+                mean.par_chunks_mut(part).zip(squares.par_chunks_mut(part)).zip(gradient.par_chunks(part)).for_each(take);
+            }
+            None => take(((mean, squares), gradient)),
+        }
     }
 
     fn layer_statistics(&self, layer: &Layer, batches: f64) -> GradientStatistics {

@@ -1,9 +1,11 @@
-//! The slow, plain network in f64 that the kernels are compared with, and its own comparisons: with central differences and with PyTorch.
+//! The slow, plain network in f64 that the kernels are compared with, its own comparisons with central
+//! differences and with PyTorch, and theirs with it.
 //! Tests only.
 
 mod differences;
 mod network;
 mod pytorch;
+mod single;
 mod step;
 
 use super::spec::{Activation, Loss, Model};

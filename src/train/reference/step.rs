@@ -22,6 +22,14 @@ impl OptimizerState {
         Self { optimizer, parameters, m: zeros.clone(), v: zeros, t: 0.0 }
     }
 
+    /// After that many steps, with the moments of [`State::moments`](crate::train::optimizer::State::moments).
+    pub fn resume(optimizer: Optimizer, parameters: Vec<f64>, first: &[f32], second: &[f32], steps: u32) -> Self {
+        let mut new = Self { t: f64::from(steps), ..Self::new(optimizer, parameters) };
+        new.m.iter_mut().zip(first).for_each(|(to, m)| *to = f64::from(*m));
+        new.v.iter_mut().zip(second).for_each(|(to, v)| *to = f64::from(*v));
+        new
+    }
+
     /// One step; parameters beyond the gradient stay.
     pub fn step(&mut self, rate: f64, gradient: &[f64]) {
         self.t += 1.0;
