@@ -185,25 +185,21 @@ impl Order {
     fn visit(&self, block: usize, own: usize, centre: (f64, f64), nearest: &mut Nearest, bound: &mut f64) {
         let (along, across) = (&self.along[block], &self.across[block]);
         // No closures around the arithmetic: they would be compiled without the instructions.
-        let (mut joint, mut near) = ([0.0; WIDTH], false);
+        let (mut joint, mut near) = ([0.0; WIDTH], 0_u32);
         for lane in 0..WIDTH {
             let (in_along, in_across) = ((along[lane] - centre.0).abs(), (across[lane] - centre.1).abs());
             joint[lane] = if in_along > in_across { in_along } else { in_across };
-            near |= joint[lane] <= *bound;
+            near |= u32::from(joint[lane] <= *bound) << lane;
         }
-        if near {
-            gather(&joint, block * WIDTH, (own, self.examples.len()), nearest, bound);
-        }
-    }
-}
-
-/// Takes the lanes that hold others as near as the bound. Rare, so not part of the loop's code.
-#[inline(never)]
-fn gather(joint: &Lanes, first: usize, (own, n): (usize, usize), nearest: &mut Nearest, bound: &mut f64) {
-    for (place, &distance) in (first..n).zip(joint) {
-        if distance <= *bound && place != own {
-            nearest.take(distance, place as u32);
-            *bound = nearest.radius();
+        // Nearly always few: a bit after the other, and no branch for those that are far.
+        while near != 0 {
+            let lane = near.trailing_zeros() as usize;
+            near &= near - 1;
+            let place = block * WIDTH + lane;
+            if joint[lane] <= *bound && place != own && place < self.examples.len() {
+                nearest.take(joint[lane], place as u32);
+                *bound = nearest.radius();
+            }
         }
     }
 }
