@@ -200,7 +200,7 @@ fn errors_name_file_array_and_column() {
         ("binning empty.csv", &["empty.csv", "no numbers"]),
         ("binning header.csv", &["header.csv", "no examples"]),
         ("binning junk.bin", &["junk.bin", "neither"]),
-        ("binning cut.npy", &["cut.npy", "ends at example"]),
+        ("binning cut.npy", &["cut.npy", "cut off", "[200, 3] numbers of 4 bytes", "300 bytes"]),
         ("binning cut.npz", &["cut.npz"]),
         ("binning cut.parquet", &["cut.parquet"]),
         ("binning head.npy", &["head.npy", "header"]),

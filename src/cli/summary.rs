@@ -83,7 +83,9 @@ pub fn text(loaded: &Loaded, conducted: &Conducted, out: &Path) -> String {
             plural(n)
         ));
     }
-    line(format_args!("tables   {}/{{runs,measures,metrics,gradients,aggregate,provenance}}.parquet", dir.display()));
+    let dependence = if dir.join("dependence.parquet").exists() { ",dependence" } else { "" };
+    let names = "runs,measures,metrics,gradients,aggregate,provenance";
+    line(format_args!("tables   {}/{{{names}{dependence}}}.parquet", dir.display()));
     for figure in &conducted.figures {
         line(format_args!("figure   {}", figure.display()));
     }

@@ -1,4 +1,5 @@
-//! Bytes of files → labelled examples: one reader a format. Bytes come in whole, from whoever may open files; nothing here opens any.
+//! Bytes of files → labelled examples: one reader a format. Bytes come in whole, or (`npz`, headers of `npy`) from a reader, from whoever may
+//! open files; nothing here opens any.
 //!
 //! Every reader holds to this, whatever the bytes:
 //! * it ends with examples or with an [`Unreadable`] that says what was found and what was expected, and never panics;

@@ -1,20 +1,37 @@
 //! `.npy`, NumPy's format of one array. Read by hand: the sizes in the header must be held against the bytes that are there.
 
 use std::borrow::Cow;
+use std::io;
 
 use super::numbers::{Element, Numbers};
 use super::{Read, Unreadable};
 
 /// Dimensions of an array at most, as in NumPy.
 const MOST_DIMENSIONS: usize = 32;
+/// Bytes of a header at most: NumPy's are below 200.
+const MOST_HEADER: u32 = 1 << 20;
+
+/// What a header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Lengths along the axes; the first counts the examples.
+    pub shape: Vec<usize>,
+    /// Whether the first index varies fastest.
+    pub column_major: bool,
+    /// The type of an element.
+    pub element: Element,
+    /// Whether its bytes come most significant first.
+    pub big_endian: bool,
+}
 
 /// The array in the bytes of a file.
 ///
 /// # Errors
 /// [`Unreadable`].
 pub fn array(bytes: Cow<'_, [u8]>) -> Read<Numbers<'_>> {
-    let (header, at) = header(&bytes)?;
-    let Header { shape, column_major, element, big_endian } = parse(&header)?;
+    let mut rest = &bytes[..];
+    let Header { shape, column_major, element, big_endian } = Header::read(&mut rest)?;
+    let at = bytes.len() - rest.len();
     let values = match bytes {
         Cow::Borrowed(bytes) => Cow::Borrowed(&bytes[at..]),
         Cow::Owned(mut bytes) => {
@@ -25,28 +42,37 @@ pub fn array(bytes: Cow<'_, [u8]>) -> Read<Numbers<'_>> {
     Numbers::new(shape, column_major, element, big_endian, values)
 }
 
-/// The text of the header and where the values begin.
-fn header(bytes: &[u8]) -> Read<(String, usize)> {
-    let wrong = |found: &str| Unreadable::new(found, "an .npy file, which begins with \\x93NUMPY and its version");
-    let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(|| wrong("another beginning"))?;
-    let (length, at) = match *rest {
-        [1, _, a, b, ..] => (u32::from(u16::from_le_bytes([a, b])), 10),
-        [2 | 3, _, a, b, c, d, ..] => (u32::from_le_bytes([a, b, c, d]), 12),
-        _ => return Err(wrong("an unknown version")),
-    };
-    let end = at + length as usize;
-    let text = bytes.get(at..end).ok_or_else(|| wrong("a header that is cut off"))?;
-    // Latin-1 or UTF-8: what we look for is ASCII in both.
-    Ok((String::from_utf8_lossy(text).into_owned(), end))
-}
-
-/// What a header says.
-#[derive(Debug, PartialEq)]
-struct Header {
-    shape: Vec<usize>,
-    column_major: bool,
-    element: Element,
-    big_endian: bool,
+impl Header {
+    /// Reads a header, up to where the values begin.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn read(from: &mut impl io::Read) -> Read<Self> {
+        let wrong = |found: &str| Unreadable::new(found, "an .npy file, which begins with \\x93NUMPY and its version");
+        let cut_off = |_| wrong("a header that is cut off");
+        let mut start = [0; 8];
+        let read = from.read_exact(&mut start);
+        if !start.starts_with(b"\x93NUMPY") {
+            return Err(wrong("another beginning"));
+        }
+        read.map_err(cut_off)?;
+        // Version 1 has a length of two bytes, later ones of four.
+        let width = match start[6] {
+            1 => 2,
+            2 | 3 => 4,
+            _ => return Err(wrong("an unknown version")),
+        };
+        let mut length = [0; 4];
+        from.read_exact(&mut length[..width]).map_err(cut_off)?;
+        let length = u32::from_le_bytes(length);
+        if length > MOST_HEADER {
+            return Err(wrong("a header that is too long"));
+        }
+        let mut text = vec![0; length as usize];
+        from.read_exact(&mut text).map_err(cut_off)?;
+        // Latin-1 or UTF-8: what we look for is ASCII in both.
+        parse(&String::from_utf8_lossy(&text))
+    }
 }
 
 /// Reads a header, the text of a Python dictionary: `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`.
@@ -102,6 +128,7 @@ fn element(descr: &str) -> Option<(Element, bool)> {
         ('u', "2") => Element::Unsigned(2),
         ('u', "4") => Element::Unsigned(4),
         ('u', "8") => Element::Unsigned(8),
+        ('f', "2") => Element::Real(2),
         ('f', "4") => Element::Real(4),
         ('f', "8") => Element::Real(8),
         _ => return None,
@@ -154,9 +181,11 @@ mod tests {
             assert!(parse(bad).unwrap_err().to_string().contains(text), "{bad}");
         }
         let mut bytes = b"\x93NUMPY\x01\0".to_vec();
-        assert!(array(Cow::Borrowed(&bytes)).unwrap_err().to_string().contains("an unknown version"));
+        assert!(array(Cow::Borrowed(&bytes)).unwrap_err().to_string().contains("cut off"));
         bytes.extend([200, 0]);
         assert!(array(Cow::Borrowed(&bytes)).unwrap_err().to_string().contains("cut off"));
+        bytes[6] = 9;
+        assert!(array(Cow::Borrowed(&bytes)).unwrap_err().to_string().contains("an unknown version"));
         assert!(array(Cow::Borrowed(b"hello")).unwrap_err().to_string().contains("another beginning"));
     }
 }

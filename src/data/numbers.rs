@@ -12,7 +12,7 @@ pub enum Element {
     Signed(u8),
     /// Unsigned ones.
     Unsigned(u8),
-    /// Real numbers of 4 or 8 bytes.
+    /// Real numbers of 2, 4 or 8 bytes.
     Real(u8),
 }
 
@@ -26,7 +26,8 @@ impl Element {
     }
 
     /// The number in so many bytes, of which the least significant comes first.
-    fn number(self, bytes: [u8; 8]) -> f64 {
+    #[must_use]
+    pub fn number(self, bytes: [u8; 8]) -> f64 {
         let raw = u64::from_le_bytes(bytes);
         match self {
             Self::Unsigned(_) => raw as f64,
@@ -35,9 +36,22 @@ impl Element {
                 let shift = 64 - 8 * u32::from(width);
                 ((raw << shift).cast_signed() >> shift) as f64
             }
+            Self::Real(2) => half(raw as u16),
             Self::Real(4) => f64::from(f32::from_bits(raw as u32)),
             Self::Real(_) => f64::from_bits(raw),
         }
+    }
+}
+
+/// A number of half precision: sign, five bits of exponent, ten of fraction.
+fn half(bits: u16) -> f64 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+    sign * match exponent {
+        0 => libm::ldexp(fraction, -24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => libm::ldexp(1024.0 + fraction, exponent - 25),
     }
 }
 
@@ -155,6 +169,9 @@ mod tests {
         assert_eq!(of(Element::Signed(2), true, &(-2_i16).to_be_bytes()), -2.0);
         assert_eq!(of(Element::Signed(8), false, &i64::MIN.to_le_bytes()), i64::MIN as f64);
         assert_eq!(of(Element::Unsigned(4), true, &7_u32.to_be_bytes()), 7.0);
+        for (bits, value) in [(0x3555_u16, 0.333_251_953_125), (0xc000, -2.0), (0x0001, 5.960_464_477_539_063e-8)] {
+            assert_eq!(of(Element::Real(2), false, &bits.to_le_bytes()), value);
+        }
         assert_eq!(of(Element::Real(4), true, &0.5_f32.to_be_bytes()), 0.5);
         assert_eq!(of(Element::Real(8), false, &(-0.1_f64).to_le_bytes()), -0.1);
     }

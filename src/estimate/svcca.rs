@@ -165,8 +165,10 @@ impl Covariances {
 
 /// Examples of a vector.
 const WIDTH: usize = 8;
-/// Units whose products are computed together.
+/// Units whose products with a few others are computed together: as many sums as fit the registers.
 const TILE: usize = 4;
+/// Those others.
+const OTHERS: usize = 2;
 
 type Lanes = [f64; WIDTH];
 
@@ -186,14 +188,24 @@ impl Columns {
         for (place, units) in units.iter().enumerate() {
             let (columns, after) = rest.split_at_mut(units * blocks);
             rest = after;
-            let mut largest = 0.0f64;
-            for (from, to) in side(place).columns().into_iter().zip(columns.chunks_mut(blocks.max(1))) {
-                let reach = match from.as_slice() {
-                    Some(from) => centre(from, to),
-                    None => centre(&from.to_vec(), to),
-                };
-                largest = if reach > largest { reach } else { largest };
+            let values = side(place);
+            match values.as_slice() {
+                // Example by example: each is read once, in its order.
+                Some(all) if *units > 0 => {
+                    for (example, row) in all.chunks_exact(*units).enumerate() {
+                        for (unit, value) in row.iter().enumerate() {
+                            columns[unit * blocks + example / WIDTH][example % WIDTH] = *value;
+                        }
+                    }
+                }
+                _ => {
+                    for (from, to) in values.columns().into_iter().zip(columns.chunks_mut(blocks.max(1))) {
+                        to.as_flattened_mut().iter_mut().zip(from).for_each(|(to, value)| *to = *value);
+                    }
+                }
             }
+            let reach = |column: &mut [Lanes]| centre(&mut column.as_flattened_mut()[..examples]);
+            let largest = columns.chunks_mut(blocks.max(1)).map(reach).fold(0.0, f64::max);
             // Only where products could leave the range of f64; a power of two changes no other bit.
             if largest > 0.0 && !MODERATE.contains(&largest) {
                 let scale = reciprocal_power(largest);
@@ -217,38 +229,40 @@ impl Columns {
     }
 }
 
-/// Fills in a column without its mean, a quarter of it: quarters cannot overflow where they are subtracted. The largest magnitude.
-fn centre(from: &[f64], to: &mut [Lanes]) -> f64 {
-    let Some(first) = from.first() else { return 0.0 };
-    let share = 0.25 / from.len() as f64;
-    let (blocks, rest) = from.as_chunks::<WIDTH>();
+/// Takes the mean off a column and quarters it: quarters cannot overflow where they are subtracted. The largest magnitude.
+fn centre(column: &mut [f64]) -> f64 {
+    let Some(&first) = column.first() else { return 0.0 };
+    let share = 0.25 / column.len() as f64;
+    let (blocks, rest) = column.as_chunks_mut::<WIDTH>();
     let mut sums = [0.0; WIDTH];
-    for block in blocks {
+    for block in blocks.iter() {
         for lane in 0..WIDTH {
             sums[lane] += block[lane] * share;
         }
     }
-    let mean = sums.iter().sum::<f64>() + rest.iter().map(|v| v * share).sum::<f64>();
+    let mean = sums.iter().sum::<f64>() + rest.iter().map(|v| *v * share).sum::<f64>();
     let (mut largest, mut differs) = ([0.0f64; WIDTH], [false; WIDTH]);
-    for (block, to) in blocks.iter().zip(to.iter_mut()) {
+    for block in blocks.iter_mut() {
         for lane in 0..WIDTH {
+            differs[lane] |= block[lane] != first;
             let value = 0.25 * block[lane] - mean;
-            to[lane] = value;
             largest[lane] = if value.abs() > largest[lane] { value.abs() } else { largest[lane] };
-            differs[lane] |= block[lane] != *first;
+            block[lane] = value;
         }
     }
     let mut reach = largest.into_iter().fold(0.0, f64::max);
-    for (value, to) in rest.iter().zip(to[blocks.len()..].as_flattened_mut()) {
-        *to = 0.25 * value - mean;
-        reach = reach.max(to.abs());
+    let mut is_constant = !differs.contains(&true);
+    for value in rest.iter_mut() {
+        is_constant &= *value == first;
+        *value = 0.25 * *value - mean;
+        reach = reach.max(value.abs());
     }
-    if differs.contains(&true) || rest.iter().any(|value| value != first) {
-        return reach;
+    if is_constant {
+        // A constant is not its mean to the last bit.
+        column.fill(0.0);
+        return 0.0;
     }
-    // A constant is not its mean to the last bit.
-    to.as_flattened_mut()[..from.len()].fill(0.0);
-    0.0
+    reach
 }
 
 /// Products of a tile of units with its own and all later units.
@@ -266,14 +280,17 @@ impl Kernel for Rows<'_> {
         let Self { columns: Columns { units, blocks, values }, first, rows } = self;
         let column = |unit: usize| &values[unit * blocks..(unit + 1) * blocks];
         let left = [column(first), column(first + 1), column(first + 2), column(first + 3)];
-        for other in (first..*units).step_by(TILE) {
-            let right = [column(other), column(other + 1), column(other + 2), column(other + 3)];
-            let mut sums = [[[0.0; WIDTH]; TILE]; TILE];
+        for other in (first..*units).step_by(OTHERS) {
+            let right = [column(other), column(other + 1)];
+            let mut sums = [[[0.0; WIDTH]; OTHERS]; TILE];
             for block in 0..*blocks {
+                // Copies, so that no bounds are checked between the multiplications.
+                let left = [left[0][block], left[1][block], left[2][block], left[3][block]];
+                let right = [right[0][block], right[1][block]];
                 for i in 0..TILE {
-                    for j in 0..TILE {
+                    for j in 0..OTHERS {
                         for lane in 0..WIDTH {
-                            sums[i][j][lane] = left[i][block][lane].mul_add(right[j][block][lane], sums[i][j][lane]);
+                            sums[i][j][lane] = left[i][lane].mul_add(right[j][lane], sums[i][j][lane]);
                         }
                     }
                 }

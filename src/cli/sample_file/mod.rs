@@ -6,13 +6,12 @@ mod csv;
 mod npy;
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
-
-use zip::ZipArchive;
 
 use self::columns::{places, some_of};
 use super::exit::{Exit, Failure};
+use crate::data::npz::{Content, Directory};
 use crate::store::tables::Numbers;
 pub use crate::store::tables::RowSink as Sink;
 
@@ -35,9 +34,9 @@ enum Kind {
 /// How a table is written.
 #[derive(Clone)]
 enum Format {
-    Npy(npy::Header),
+    Npy(npy::Array),
     /// An array of an `.npz`, by name.
-    Member(npy::Header, String),
+    Member(npy::Array, String),
     Csv(csv::Layout),
     Parquet(Numbers),
 }
@@ -63,10 +62,10 @@ impl SampleFile {
         file.by_ref().take(6).read_to_end(&mut start).map_err(|e| invalid(format!("cannot read: {e}")))?;
         file.rewind().map_err(|e| invalid(format!("cannot read: {e}")))?;
         let kind = if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
-            let archive = ZipArchive::new(file).map_err(|e| invalid(format!("not a readable .npz: {e}")))?;
-            Kind::Npz(archive.file_names().filter_map(|name| name.strip_suffix(".npy")).map(str::to_owned).collect())
+            let directory = Directory::read(&mut file).map_err(|e| invalid(e.to_string()))?;
+            Kind::Npz(directory.names().map(str::to_owned).collect())
         } else if start.starts_with(b"\x93NUMPY") {
-            Kind::Table(Format::Npy(npy::Header::read(&mut file).map_err(|e| invalid(format!("not a readable .npy: {e}")))?))
+            Kind::Table(Format::Npy(array(&mut file).map_err(invalid)?))
         } else if start.starts_with(b"PAR1") {
             Kind::Table(Format::Parquet(Numbers::open(path).map_err(|e| Failure::from_error(Exit::Invalid, &e))?))
         } else {
@@ -90,14 +89,14 @@ impl SampleFile {
                 if !names.iter().any(|n| n == name) {
                     return Err(format!("no array `{name}`; there are {}", some_of(names)));
                 }
-                let header = self.member(name, |mut from| npy::Header::read(&mut from))?;
-                (Format::Member(header, name.to_owned()), Some(name.to_owned()), columns)
+                let array = member(&self.path, name, in_member)?;
+                (Format::Member(array, name.to_owned()), Some(name.to_owned()), columns)
             }
         };
         let in_array = |e: String| array.as_ref().map_or(e.clone(), |name| format!("array `{name}`: {e}"));
         let (rows, width, names) = match &format {
-            Format::Npy(header) | Format::Member(header, _) => {
-                let (rows, columns) = header.rows_and_columns().map_err(in_array)?;
+            Format::Npy(array) | Format::Member(array, _) => {
+                let (rows, columns) = array.rows_and_columns().map_err(in_array)?;
                 (rows, columns, None)
             }
             Format::Csv(layout) => (layout.rows, layout.columns, layout.names.clone()),
@@ -110,11 +109,6 @@ impl SampleFile {
         };
         Ok(Selection { path: self.path.clone(), array, format, rows, columns, names })
     }
-
-    /// Reads in an array of an `.npz`.
-    fn member<T>(&self, name: &str, read: impl FnOnce(&mut dyn Read) -> Result<T, String>) -> Result<T, String> {
-        member(&self.path, name, read)
-    }
 }
 
 impl Selection {
@@ -126,7 +120,7 @@ impl Selection {
     /// Whether all numbers are in single precision.
     pub fn is_single(&self) -> bool {
         match &self.format {
-            Format::Npy(header) | Format::Member(header, _) => header.is_single(),
+            Format::Npy(array) | Format::Member(array, _) => array.is_single(),
             Format::Csv(_) => false,
             Format::Parquet(numbers) => self.columns.iter().all(|&column| numbers.is_single(column)),
         }
@@ -144,15 +138,17 @@ impl Selection {
             }
         };
         let read = match &self.format {
-            Format::Npy(header) => {
+            Format::Npy(known) => {
                 let mut file = open(&self.path)?;
-                npy::Header::read(&mut file)?;
-                header.rows(&mut file, &self.columns, &mut checked)
+                array(&mut file)?;
+                known.rows(&mut file, &self.columns, &mut checked)
             }
-            Format::Member(header, name) => member(&self.path, name, |from| {
+            Format::Member(known, name) => member(&self.path, name, |from| {
+                in_member(from)?;
                 let mut from = BufReader::with_capacity(BUFFER, from);
-                npy::Header::read(&mut from)?;
-                header.rows(&mut from, &self.columns, &mut checked)
+                known.rows(&mut from, &self.columns, &mut checked)?;
+                // The checksum is looked at where the content ends.
+                io::copy(&mut from, &mut io::sink()).map(drop).map_err(|e| e.to_string())
             }),
             Format::Csv(layout) => layout.rows(open(&self.path)?, &self.columns, &mut checked),
             Format::Parquet(numbers) => numbers.read(&self.columns, &mut checked),
@@ -171,10 +167,26 @@ fn open(path: &Path) -> Result<BufReader<File>, String> {
     Ok(BufReader::with_capacity(BUFFER, file))
 }
 
+/// The array that a file is.
+fn array(file: &mut BufReader<File>) -> Result<npy::Array, String> {
+    let there = file.get_ref().metadata().map_err(|e| format!("cannot read: {e}"))?.len();
+    npy::Array::read(file, there)
+}
+
+/// The array that a member of an `.npz` is.
+fn in_member(from: &mut Content<&mut BufReader<File>>) -> Result<npy::Array, String> {
+    let there = from.left();
+    npy::Array::read(from, there)
+}
+
 /// Reads in an array of an `.npz`.
-fn member<T>(path: &Path, name: &str, read: impl FnOnce(&mut dyn Read) -> Result<T, String>) -> Result<T, String> {
-    let unreadable = |e: zip::result::ZipError| format!("array `{name}`: {e}");
-    let mut archive = ZipArchive::new(open(path)?).map_err(unreadable)?;
-    let mut member = archive.by_name(&format!("{name}.npy")).map_err(unreadable)?;
+fn member<T>(
+    path: &Path,
+    name: &str,
+    read: impl FnOnce(&mut Content<&mut BufReader<File>>) -> Result<T, String>,
+) -> Result<T, String> {
+    let mut file = open(path)?;
+    let directory = Directory::read(&mut file).map_err(|e| e.to_string())?;
+    let mut member = directory.open(&mut file, name).map_err(|e| format!("array `{name}`: {e}"))?;
     read(&mut member)
 }

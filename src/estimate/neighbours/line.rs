@@ -19,8 +19,8 @@ impl Line {
 
 /// How many of some sorted values are strictly within `radius` of `centre`.
 pub(super) fn within(sorted: &[f64], centre: f64, radius: f64) -> usize {
-    let start = sorted.partition_point(|&value| value <= centre && centre - value >= radius);
-    let within = sorted[start..].partition_point(|&value| value <= centre || value - centre < radius);
+    let start = sorted.partition_point(|&value| (value <= centre) & (centre - value >= radius));
+    let within = sorted[start..].partition_point(|&value| (value <= centre) | (value - centre < radius));
     // With radius 0 the first run ends behind the centre.
     if radius > 0.0 { within } else { 0 }
 }

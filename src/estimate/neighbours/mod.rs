@@ -219,7 +219,6 @@ impl Nearest {
     const SMALL: usize = 24;
 
     fn clear(&mut self, k: usize) {
-        *self = Self { items: std::mem::take(&mut self.items), least: std::mem::take(&mut self.least), ..Self::default() };
         self.items.clear();
         self.least.clear();
         (self.k, self.full, self.last) = (k, 2 * k + 8, f64::INFINITY);
@@ -233,11 +232,16 @@ impl Nearest {
                 self.settle(|distance| distance);
             }
         } else if distance < self.radius() {
-            if self.least.len() == self.k {
-                self.least.pop();
+            // Inserted from the end: there are few.
+            if self.least.len() < self.k {
+                self.least.push(distance);
             }
-            let place = self.least.partition_point(|least| *least <= distance);
-            self.least.insert(place, distance);
+            let mut place = self.least.len() - 1;
+            while place > 0 && self.least[place - 1] > distance {
+                self.least[place] = self.least[place - 1];
+                place -= 1;
+            }
+            self.least[place] = distance;
         }
     }
 

@@ -135,7 +135,7 @@ impl Order {
         };
         self.keys.clear();
         self.keys.extend(own.unit(0).zip(0..).map(|(value, example)| (key(value), example)));
-        self.keys.sort_unstable();
+        self.keys.sort_unstable_by_key(|(key, _)| *key);
         self.examples.clear();
         self.examples.extend(self.keys.iter().map(|(_, example)| *example));
         let blocks = self.examples.len().div_ceil(WIDTH);
@@ -185,30 +185,21 @@ impl Order {
     fn visit(&self, block: usize, own: usize, centre: (f64, f64), nearest: &mut Nearest, bound: &mut f64) {
         let (along, across) = (&self.along[block], &self.across[block]);
         // No closures around the arithmetic: they would be compiled without the instructions.
-        let (mut joint, mut near) = ([0.0; WIDTH], 0_u8);
+        let (mut joint, mut near) = ([0.0; WIDTH], 0_u32);
         for lane in 0..WIDTH {
             let (in_along, in_across) = ((along[lane] - centre.0).abs(), (across[lane] - centre.1).abs());
             joint[lane] = if in_along > in_across { in_along } else { in_across };
+            near |= u32::from(joint[lane] <= *bound) << lane;
         }
-        for (lane, distance) in joint.iter().enumerate() {
-            near |= u8::from(*distance <= *bound) << lane;
-        }
-        if near != 0 {
-            gather(near, &joint, block * WIDTH, (own, self.examples.len()), nearest, bound);
-        }
-    }
-}
-
-/// Takes the lanes of `near` that hold others. Rare, so not part of the loop's code.
-#[inline(never)]
-fn gather(mut near: u8, joint: &Lanes, first: usize, (own, n): (usize, usize), nearest: &mut Nearest, bound: &mut f64) {
-    while near != 0 {
-        let lane = near.trailing_zeros() as usize;
-        near &= near - 1;
-        let place = first + lane;
-        if place != own && place < n && joint[lane] <= *bound {
-            nearest.take(joint[lane], place as u32);
-            *bound = nearest.radius();
+        // Nearly always few: a bit after the other, and no branch for those that are far.
+        while near != 0 {
+            let lane = near.trailing_zeros() as usize;
+            near &= near - 1;
+            let place = block * WIDTH + lane;
+            if joint[lane] <= *bound && place != own && place < self.examples.len() {
+                nearest.take(joint[lane], place as u32);
+                *bound = nearest.radius();
+            }
         }
     }
 }

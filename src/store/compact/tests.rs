@@ -1,3 +1,5 @@
+//! Tests of compaction: with writers and readers beside it, after failures at every operation, and over damage.
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

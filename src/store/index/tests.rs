@@ -1,3 +1,5 @@
+//! Tests of the index: segments cut anywhere, with bits flipped anywhere, and growing while it is read.
+
 use proptest::prelude::*;
 
 use super::super::Store;

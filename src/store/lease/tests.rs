@@ -1,3 +1,5 @@
+//! Tests of leases: who takes, keeps, loses and gives back a task, with many at it.
+
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
