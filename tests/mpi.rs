@@ -244,14 +244,15 @@ fn across(cell: &Cell, lab: &Lab) -> Child {
     words.extend(mca("plm_rsh_agent", &agent));
     words.extend(mca("btl", "tcp,self"));
     words.extend(["btl_tcp_if_include", "oob_tcp_if_include"].into_iter().flat_map(|name| mca(name, "eth0")));
-    // So that mpirun itself misses a host soon.
+    // So that mpirun itself misses a host soon, and before the ranks do.
     let keepalive = [("oob_tcp_keepalive_time", "2"), ("oob_tcp_keepalive_intvl", "1"), ("oob_tcp_keepalive_probes", "3")];
     words.extend(keepalive.into_iter().flat_map(|(name, value)| mca(name, value)));
     words.extend(["-x", "INFOPLANE_MPI_TIMEOUT"].map(str::to_owned));
     words.push(env!("CARGO_BIN_EXE_infoplane").to_owned());
     words.extend(RUN.map(str::to_owned));
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    in_job(cell.command("qm", &words), lab).spawn().expect("the script of the cell")
+    let mut command = in_job(cell.command("qm", &words), lab);
+    command.env("INFOPLANE_MPI_TIMEOUT", "15").spawn().expect("the script of the cell")
 }
 
 /// A job of Grid Engine in its parallel environment, by the script for that.

@@ -14,8 +14,9 @@ set -u
 [ $# -gt 0 ] || { echo "usage: qsub … mpi.sh infoplane run COHORT.toml --out DIR" >&2; exit 2; }
 
 # The warning before a kill (-notify, s_rt) is for the ranks: each leaves a checkpoint and ends. mpirun passes it on.
-# A job that lost a host ends within half a minute, instead of the system's hours.
-keepalive=(--mca oob_tcp_keepalive_time 10 --mca oob_tcp_keepalive_intvl 5 --mca oob_tcp_keepalive_probes 4)
+# A job that lost a host ends within a quarter of a minute, instead of the system's hours. That must be sooner than the ranks miss it
+# (INFOPLANE_MPI_TIMEOUT, 30 s): once they have ended, mpirun waits for an answer of the lost host as long as the system's TCP does.
+keepalive=(--mca oob_tcp_keepalive_time 5 --mca oob_tcp_keepalive_intvl 2 --mca oob_tcp_keepalive_probes 4)
 trap : USR1 USR2 XCPU
 mpirun "${keepalive[@]}" -n "${NSLOTS:-1}" "$@" --launcher mpi &
 pid=$!

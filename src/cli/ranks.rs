@@ -70,7 +70,7 @@ mod with_mpi {
         heed_warnings(rank, &outgoing)?;
         if rank > 0 {
             let (ending, world) = Carrier::new(world, letters, worker, |_| (), patience).carry();
-            end(ending, world);
+            end(ending, world, patience);
         }
         let (mail, desk) = channel::<Mail>();
         let computes: Vec<bool> = (0..size).map(|rank| rank > 0 || size < MANY).collect();
@@ -97,7 +97,7 @@ mod with_mpi {
             let carrier = Carrier::new(world, letters, worker, move |letter| drop(mail.send(letter)), patience);
             Ok::<_, Failure>(carrier.carry())
         })?;
-        end(ending, world)
+        end(ending, world, patience)
     }
 
     /// From now on what announces the end of a job makes this rank's worker leave a checkpoint and end. Rank 0 hears of it, too, and ends
@@ -114,10 +114,16 @@ mod with_mpi {
     }
 
     /// Ends this rank.
-    fn end(ending: Ending, world: World) -> ! {
+    fn end(ending: Ending, world: World, patience: Duration) -> ! {
         let rank = world.rank();
         let code = match ending {
             Ending::Over { code, whole: true } => {
+                // A rank that died a moment ago is not missed yet, and MPI_Finalize would wait for it for ever.
+                thread::spawn(move || {
+                    thread::sleep(patience);
+                    signal_hook::low_level::exit(code.into())
+                });
+                let _ = std::io::stdout().flush();
                 world.leave();
                 std::process::exit(code.into())
             }
