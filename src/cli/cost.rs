@@ -117,13 +117,9 @@ impl Cost {
         let Seconds { low, mean, high } = next.cpu;
         let cpu = Seconds { low: self.cpu.low + low, mean: self.cpu.mean + mean, high: self.cpu.high + high };
         let kinds = (self.kinds.0 + next.kinds.0, self.kinds.1 + next.kinds.1, self.kinds.2 + next.kinds.2);
-        Self {
-            cpu,
-            wall: self.wall + next.wall,
-            kinds,
-            workers: self.workers.max(next.workers),
-            threads: self.threads.max(next.threads),
-        }
+        // How most of it will be spread: a cohort of few tasks has few workers of many threads.
+        let (workers, threads) = (self.workers, self.threads).max((next.workers, next.threads));
+        Self { cpu, wall: self.wall + next.wall, kinds, workers, threads }
     }
 }
 
