@@ -214,6 +214,11 @@ impl Merge<'_> {
                 StoreError::Newer { path: source.path.clone(), offset, what, found, supported }
             }
         })?;
+        if found.end < source.length && found.tail.is_none() {
+            // As a crash leaves it, or whoever cut a file: no damage, but what stood there is gone.
+            let segment = source.path.display();
+            tracing::warn!("segment {segment} breaks off at byte {}; what stood there is computed again", found.end);
+        }
         bad.extend(found.damage.into_iter().chain(found.tail));
         self.done.bytes_before += source.length;
         let is_damaged = !bad.is_empty();
