@@ -6,8 +6,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a process may take to come or go.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// What takes longer than this never happens: a machine may be slow, and others may work on it.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Time between two looks.
 const NAP: Duration = Duration::from_millis(2);
 
