@@ -15,7 +15,7 @@ import urllib.request
 import websocket
 
 HOSTILE = "<script>"
-PATIENCE = 20.0
+PATIENCE = 300.0
 
 
 class Browser:
