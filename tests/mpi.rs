@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::cell::{Cell, script};
-use common::processes::{signal, wait_for};
+use common::processes::{checkpointed, signal, wait_for};
 use common::random::Random;
 use common::{Lab, TRAINING, assert_same_tables};
 
@@ -157,20 +157,12 @@ fn wait_for_trainings(call: &mut Child, lab: &Lab, count: usize) {
     wait_in(call, lab, "trainings", || segments.exists() && lab.records("r", TRAINING) >= count);
 }
 
-/// Checkpoints of trainings that are under way.
-fn checkpoints(lab: &Lab) -> BTreeMap<PathBuf, Vec<u8>> {
-    let entries = fs::read_dir(lab.path("r/.infoplane/checkpoints")).into_iter().flatten().flatten();
-    let paths = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "checkpoint"));
-    // What is renamed or removed just now is none.
-    paths.filter_map(|path| Some((path.clone(), fs::read(path).ok()?))).collect()
-}
-
 /// Waits until all tasks of `LONG` are under way, each on a rank of its own; their checkpoints.
 #[track_caller]
 fn wait_for_work(call: &mut Child, lab: &Lab, count: usize) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let in_time = wait_in(call, lab, "trainings under way", || {
-        found = checkpoints(lab);
+        found = checkpointed(&lab.path("r"));
         found.len() >= count
     });
     assert!(in_time, "over before {count} trainings were under way: {}", said(lab));
@@ -307,7 +299,7 @@ fn a_warning_leaves_checkpoints_and_ends_with_the_code_of_an_interruption() {
     // As a batch system warns all processes of a job.
     signal("USR2", &ranks(&lab).into_values().collect::<Vec<_>>());
     assert_eq!(end(&mut call, &lab), Some(5), "{}", said(&lab));
-    let left = checkpoints(&lab);
+    let left = checkpointed(&lab.path("r"));
     let goes_on = |(path, bytes): (&PathBuf, &Vec<u8>)| left.get(path).is_some_and(|now| now != bytes);
     assert!(before.iter().all(goes_on), "each is left where its training stopped: {}", said(&lab));
     let resumed = lab.call(&["run", "sweep.toml", "--out", "r"]).expect(0).stderr;

@@ -104,6 +104,8 @@ fn a_clock_that_jumps_shows_in_provenance_alone() {
         return;
     };
     let lab = lab();
+    // Some seconds, so that the clock jumps within it on a fast machine, too.
+    lab.write("here.toml", &COHORT.replace("epochs = 600", "epochs = 6000"));
     lab.call(&["run", "here.toml", "--out", "base"]).expect(0);
     let clock = lab.write("clock", "+0");
     let turn = |to: &str| {
@@ -143,6 +145,7 @@ fn a_clock_that_jumps_shows_in_provenance_alone() {
     let numbers = |name: &str| provenance.column(name).iter().map(|n| n.parse::<f64>().expect("a number")).collect::<Vec<_>>();
     let (started, seconds) = (numbers("started"), numbers("seconds"));
     assert!(started.iter().any(|t| (t - started[0]).abs() > 86_400.0), "the clock did jump: {started:?}");
-    assert!(seconds.iter().all(|s| *s > 0.0 && *s < 60.0), "{seconds:?}");
+    // No jump is shorter than three hours.
+    assert!(seconds.iter().all(|s| *s > 0.0 && *s < 3600.0), "{seconds:?}");
     assert!(finish(turned(&["run", "here.toml", "--out", "r"])).expect(0).stderr.contains("nothing to do"));
 }
