@@ -14,7 +14,7 @@ use arrow_array::types::{
 use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
 use crate::data::columns::{Column, Columns};
 use crate::data::{Limit, Unreadable};
@@ -78,9 +78,9 @@ fn read_unguarded(path: &Path, limit: Limit) -> Result<Columns, Unreadable> {
 
 /// The first packing that nothing here unpacks.
 fn foreign_packing(metadata: &ParquetMetaData) -> Option<String> {
-    let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
     let known = |packing| matches!(packing, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_));
-    let packing = columns.map(|column| column.compression()).find(|packing| !known(*packing))?;
+    let packing = columns.map(ColumnChunkMetaData::compression).find(|packing| !known(*packing))?;
     // `GZIP(GzipLevel(6))`, without the level.
     let name = format!("{packing:?}").to_lowercase();
     Some(name.split('(').next().unwrap_or_default().replace("_raw", ""))
