@@ -23,6 +23,19 @@ fn lab() -> Lab {
 }
 
 #[test]
+fn work_goes_on_where_nobody_listens_any_more() {
+    let lab = lab();
+    for (out, arguments) in [("a", &["run", "here.toml", "--out", "a"][..]), ("b", &["-vv", "run", "here.toml", "--out", "b"])] {
+        let mut command = lab.command(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        drop((child.stdout.take(), child.stderr.take()));
+        assert_eq!(child.wait().expect("an end").code(), Some(0));
+        assert!(lab.table(out, "here", "measures").exists());
+    }
+    assert_same_tables(&lab.result_tables("a", "here"), &lab.result_tables("b", "here"), "unheard");
+}
+
+#[test]
 fn a_read_only_directory_is_read_and_refused_for_writing() {
     let lab = lab();
     let Some(disk) = SmallDisk::mount(lab.path("r"), "size=32m") else {
