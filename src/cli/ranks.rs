@@ -116,7 +116,7 @@ mod with_mpi {
                     return;
                 }
             }
-            eprintln!("error: the ranks have not met within {} s: one may have died at its start; run again", within.as_secs());
+            tell!("error: the ranks have not met within {} s: one may have died at its start; run again", within.as_secs());
             signal_hook::low_level::exit(Exit::Launcher as i32)
         });
         met
