@@ -28,7 +28,7 @@ impl Column {
 }
 
 /// Buckets of one side: of every example, and how many examples each holds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Buckets {
     of: Vec<u64>,
     counts: Vec<u32>,
@@ -116,24 +116,34 @@ impl Kernel for Push<'_> {
     }
 }
 
-/// Logarithms to base 2 of the whole numbers up to `n`, that of 0 being 0.
-pub(super) fn logarithms(n: usize) -> Vec<f64> {
-    (0..=n).map(|count| if count == 0 { 0.0 } else { libm::log2(count as f64) }).collect()
+/// Logarithms to base 2 of whole numbers, that of 0 being 0; those of small ones, by far the most frequent, are kept.
+pub(super) struct Logarithms([f64; 256]);
+
+impl Logarithms {
+    pub(super) fn new() -> Self {
+        Self(std::array::from_fn(|count| libm::log2(count.max(1) as f64)))
+    }
+
+    fn of(&self, count: u32) -> f64 {
+        self.0.get(count as usize).copied().unwrap_or_else(|| libm::log2(count.into()))
+    }
 }
 
 /// Σ_ij (N_ij/N) · clip(log₂(N_ij·N / (N_i·M_j)), least, most), pairs of buckets in the order of their first example.
-pub(super) fn information(x: &Buckets, y: &Buckets, clip: (f64, f64), logarithms: &[f64], table: &mut Table) -> f64 {
+pub(super) fn information(x: &Buckets, y: &Buckets, clip: (f64, f64), logarithms: &Logarithms, table: &mut Table) -> f64 {
     let n = x.of.len();
     let pairs = x.of.iter().zip(&y.of).map(|(of_x, of_y)| of_x * y.counts.len() as u64 + of_y);
     let joint = Buckets::of(pairs.collect(), table);
+    let [of_x, of_y] = [x, y].map(|side| side.counts.iter().map(|&count| logarithms.of(count)).collect::<Vec<_>>());
+    let of_all = libm::log2(n as f64);
     let (mut next, mut sum) = (0, 0.0);
-    for ((&pair, &of_x), &of_y) in joint.of.iter().zip(&x.of).zip(&y.of) {
+    for ((&pair, &i), &j) in joint.of.iter().zip(&x.of).zip(&y.of) {
         // Numbers are given in the order of first occurrence.
         if pair == next {
             next += 1;
-            let [both, i, j] = [joint.counts[pair as usize], x.counts[of_x as usize], y.counts[of_y as usize]];
-            let log = |count: u32| logarithms[count as usize];
-            sum += f64::from(both) * ((log(both) + logarithms[n]) - (log(i) + log(j))).clamp(clip.0, clip.1);
+            let both = joint.counts[pair as usize];
+            let bits = (logarithms.of(both) + of_all) - (of_x[i as usize] + of_y[j as usize]);
+            sum += f64::from(both) * bits.clamp(clip.0, clip.1);
         }
     }
     sum / n as f64
@@ -168,7 +178,8 @@ mod tests {
         let mut table = Table::default();
         let mut of = |codes: &[u64]| Buckets::of(codes.to_vec(), &mut table);
         let (x, y, one) = (of(&[7, 7, 3, 3]), of(&[1, 1, 2, 0]), of(&[5; 4]));
-        let tell = |x: &Buckets, y: &Buckets, most: f64| information(x, y, (0.001, most), &logarithms(4), &mut Table::default());
+        let tell =
+            |x: &Buckets, y: &Buckets, most: f64| information(x, y, (0.001, most), &Logarithms::new(), &mut Table::default());
         assert_eq!((tell(&x, &y, 12.0), tell(&x, &y, 0.5)), (1.0, 0.5));
         assert!((tell(&x, &one, 12.0) - 0.001).abs() < 1e-15);
     }

@@ -31,6 +31,30 @@ impl Exec {
         (self.parallel && n >= PARALLEL_BLOCKS).then(|| n.div_ceil(4 * rayon::current_num_threads()))
     }
 
+    /// Does both, side by side where threads may be used.
+    pub fn join<A: Send, B: Send>(&self, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+        if self.parallel { rayon::join(a, b) } else { (a(), b()) }
+    }
+
+    /// What `of` makes of 0, 1, … `count` − 1, in this order, shared over the threads.
+    pub fn map<T: Send>(&self, count: usize, of: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+        self.map_with(count, || (), |(), index| of(index))
+    }
+
+    /// As [`Exec::map`], with something to work with that one call leaves to the next.
+    pub fn map_with<W, T: Send>(
+        &self,
+        count: usize,
+        with: impl Fn() -> W + Send + Sync,
+        of: impl Fn(&mut W, usize) -> T + Send + Sync,
+    ) -> Vec<T> {
+        if self.parallel {
+            return (0..count).into_par_iter().map_init(with, of).collect();
+        }
+        let mut with = with();
+        (0..count).map(|index| of(&mut with, index)).collect()
+    }
+
     /// Runs `work` on all values, in parts where that pays.
     pub fn walk(&self, values: &mut [Block], work: impl Fn(&mut [Block]) + Send + Sync) {
         match self.part(values.len()) {

@@ -54,9 +54,8 @@ struct Space {
 impl Walks {
     /// What lies around every example; false where a tree is faster, and nothing is told.
     pub(super) fn around(&mut self, search: &Search<'_>, exec: Exec, around: &mut [Around]) -> bool {
-        for side in 0..2 {
-            self.orders[side].load(search, side);
-        }
+        let [first, second] = &mut self.orders;
+        exec.join(|| first.load(search, 0), || second.load(search, 1));
         let trial = |side: usize, space: &mut Space| {
             let (n, order) = (around.len(), &self.orders[side]);
             let trials = TRIALS.min(n);
