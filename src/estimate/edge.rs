@@ -39,15 +39,13 @@
 //! # Parameters
 //! `profile`, `deep-bottleneck` by default, which the old studies used; `seed`; `bound`, U, by default that of the profile.
 
-use std::borrow::Cow;
-
 use ndarray::ArrayView2;
 
-use super::buckets::{Buckets, Column, Grid, Logarithms, information};
+use super::buckets::{Buckets, Column, Grid, Logarithms, Space};
 use super::params::{Domain, SEED, names, parameters};
 use super::rows::Table;
 use super::{Classes, Estimate, EstimateError, Estimator, Information, Pair, PairEstimator, Sample, Scratch, Side, Unit};
-use crate::math::exec::Exec;
+use crate::math::exec::{Exec, Lent, Pool};
 use crate::math::rng::{Purpose, Stream};
 use crate::math::simd::{Kernel, Simd};
 
@@ -98,27 +96,33 @@ enum Prepared {
 }
 
 impl Estimator for Edge {
-    fn information(&self, sample: &Sample<'_>, exec: Exec, _: &mut Scratch) -> Result<Information, EstimateError> {
+    fn information(&self, sample: &Sample<'_>, exec: Exec, scratch: &mut Scratch) -> Result<Information, EstimateError> {
         let n = sample.examples();
         let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
-        let layer = exec.map(sample.units(), |unit| wide(sample.unit(unit)));
         let classes = Prepared::of_classes(sample.classes());
-        let inputs = sample.inputs().map(|inputs| exec.map(inputs.nrows(), |row| inputs.row(row).mapv(f64::from).to_vec()));
-        let raw = inputs.as_ref().is_some_and(|inputs| self.is_raw(inputs.len(), layer.len()));
-        let t = self.prepare(&layer, n, Role::Y, raw, exec);
+        let inputs = sample.inputs();
+        let raw = inputs.is_some_and(|inputs| self.is_raw(inputs.nrows(), sample.units()));
         // With classes, of one column, it is the layer alone that decides about projection.
-        let raw_with_classes = self.is_raw(1, layer.len());
-        let other = (raw_with_classes != raw).then(|| self.prepare(&layer, n, Role::Y, raw_with_classes, exec));
+        let raw_with_classes = self.is_raw(1, sample.units());
+        let of_layer = || {
+            let layer = exec.map(sample.units(), |unit| wide(sample.unit(unit)));
+            let other = (raw_with_classes != raw).then(|| self.prepare(&layer, n, Role::Y, raw_with_classes, exec));
+            (self.prepare(&layer, n, Role::Y, raw, exec), other)
+        };
+        let of_inputs = || {
+            let columns = inputs.map(|inputs| exec.map(inputs.nrows(), |row| inputs.row(row).mapv(f64::from).to_vec()));
+            columns.map(|columns| self.prepare(&columns, n, Role::X, raw, exec))
+        };
+        let ((t, other), inputs) = exec.join(of_layer, of_inputs);
         let about_classes = (other.as_ref().unwrap_or(&t), &classes);
-        let inputs = inputs.map(|inputs| self.prepare(&inputs, n, Role::X, raw, exec));
         let sides: Vec<_> = inputs.iter().map(|inputs| (inputs, &t)).chain([about_classes]).collect();
-        let mut values = self.values(&sides, n, exec);
+        let mut values = self.values(&sides, n, exec, &scratch.edge);
         Ok(Information { i_ty: values.pop(), i_xt: values.pop() })
     }
 }
 
 impl PairEstimator for Edge {
-    fn estimate(&self, sample: &Pair<'_>, exec: Exec, _: &mut Scratch) -> Result<Estimate, EstimateError> {
+    fn estimate(&self, sample: &Pair<'_>, exec: Exec, scratch: &mut Scratch) -> Result<Estimate, EstimateError> {
         let n = sample.examples();
         let raw = self.is_raw(sample.x().ncols(), sample.y().dims());
         let columns = |side: ArrayView2<'_, f64>| side.columns().into_iter().map(|column| column.to_vec()).collect::<Vec<_>>();
@@ -127,7 +131,8 @@ impl PairEstimator for Edge {
             Side::Classes(classes) => (Role::Y, Prepared::of_classes(classes)),
             Side::Values(values) => (Role::X, self.prepare(&columns(values), n, Role::Y, raw, exec)),
         };
-        let value = self.values(&[(&self.prepare(&columns(sample.x()), n, of_x, raw, exec), &y)], n, exec)[0];
+        let x = self.prepare(&columns(sample.x()), n, of_x, raw, exec);
+        let value = self.values(&[(&x, &y)], n, exec, &scratch.edge)[0];
         Ok(Estimate::new(value, Unit::Bits, sample, super::EstimatorSpec::Edge(*self).params()))
     }
 }
@@ -181,7 +186,7 @@ impl Edge {
     }
 
     /// The estimates in bits for pairs of sides, of `n` examples.
-    fn values(&self, sides: &[(&Prepared, &Prepared)], n: usize, exec: Exec) -> Vec<f64> {
+    fn values(&self, sides: &[(&Prepared, &Prepared)], n: usize, exec: Exec, spaces: &Pool<Space>) -> Vec<f64> {
         let has_classes = |(x, y): (&Prepared, &Prepared)| [x, y].iter().any(|side| matches!(side, Prepared::Classes(_)));
         let clips = sides.iter().map(|&sides| match (self.profile, has_classes(sides)) {
             (Profile::DeepBottleneck, true) => 1.0,
@@ -191,23 +196,27 @@ impl Edge {
         let clips: Vec<(f64, f64)> = clips.map(|bound| (LEAST, self.bound.unwrap_or(bound))).collect();
         let logarithms = Logarithms::new();
         let ensembles = |gammas: &[f64]| {
-            let member = |table: &mut Table, number: usize| {
+            let member = |space: &mut Lent<'_, Space>, number: usize| {
                 // A side that several pairs share is hashed once, unless with another γ.
-                let mut hashed: Vec<(&Prepared, f64, Cow<'_, Buckets>)> = Vec::new();
+                let mut hashed: Vec<(&Prepared, f64)> = Vec::new();
                 let mut values = Vec::with_capacity(sides.len());
                 for ((&(x, y), &gamma), &clip) in sides.iter().zip(gammas).zip(&clips) {
-                    let [x, y] = [x, y].map(|side| {
-                        let known = hashed.iter().position(|(known, with, _)| std::ptr::eq(*known, side) && *with == gamma);
-                        known.unwrap_or_else(|| {
-                            hashed.push((side, gamma, side.buckets(n, gamma, number, exec, table)));
-                            hashed.len() - 1
-                        })
+                    let places = [x, y].map(|side| match side {
+                        Prepared::Classes(buckets) => Err(buckets),
+                        Prepared::Columns(columns) => {
+                            let known = hashed.iter().position(|(known, with)| std::ptr::eq(*known, side) && *with == gamma);
+                            Ok(known.unwrap_or_else(|| {
+                                space.hash(hashed.len(), columns, n, Grid::of(gamma, number), exec.isa);
+                                hashed.push((side, gamma));
+                                hashed.len() - 1
+                            }))
+                        }
                     });
-                    values.push(information(&hashed[x].2, &hashed[y].2, clip, &logarithms, table));
+                    values.push(space.information(places, clip, &logarithms));
                 }
                 values
             };
-            let members = exec.map_with(MEMBERS, Table::default, member);
+            let members = exec.map_with(MEMBERS, || spaces.take(), member);
             let median = |pair: usize| {
                 let mut values: Vec<f64> = members.iter().map(|member| member[pair]).collect();
                 values.sort_unstable_by(f64::total_cmp);
@@ -267,8 +276,12 @@ fn distance(values: &[f64], m: usize, stream: &mut Stream) -> f64 {
 
 /// Ascending, through integers of the same order, which sort without comparing floats.
 fn sorted(values: &[f64]) -> Vec<f64> {
-    let flip = |bits: u64| if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
-    let back = |key: u64| if key >> 63 == 1 { key & !(1 << 63) } else { !key };
+    let flip = |bits: u64| {
+        if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+    };
+    let back = |key: u64| {
+        if key >> 63 == 1 { key & !(1 << 63) } else { !key }
+    };
     let mut keys: Vec<u64> = values.iter().map(|v| flip(v.to_bits())).collect();
     keys.sort_unstable();
     keys.into_iter().map(|key| f64::from_bits(back(key))).collect()
@@ -292,19 +305,15 @@ fn kth(sorted: &[f64], value: f64, k: usize) -> f64 {
 
 impl Prepared {
     fn of_classes(classes: &Classes) -> Self {
-        Self::Classes(Buckets::of(classes.of().iter().map(|&class| class.into()).collect(), &mut Table::default()))
+        Self::Classes(Buckets::of(classes.of().iter().map(|&class| class.into()), &mut Table::default()))
     }
+}
 
-    /// The buckets of a member.
-    fn buckets(&self, n: usize, gamma: f64, member: usize, exec: Exec, table: &mut Table) -> Cow<'_, Buckets> {
-        match self {
-            Self::Classes(buckets) => Cow::Borrowed(buckets),
-            Self::Columns(columns) => {
-                let scale = gamma * (1.0 + 0.1 * (member as f64 / (MEMBERS - 1) as f64));
-                let grid = Grid { scale, share: member as f64 / MEMBERS as f64 };
-                Cow::Owned(Buckets::hashed(columns, n, grid, exec.isa, table))
-            }
-        }
+impl Grid {
+    /// That of a member.
+    fn of(gamma: f64, member: usize) -> Self {
+        let scale = gamma * (1.0 + 0.1 * (member as f64 / (MEMBERS - 1) as f64));
+        Self { scale, share: member as f64 / MEMBERS as f64 }
     }
 }
 
@@ -491,6 +500,6 @@ mod tests {
             assert_eq!((alone.i_xt, alone.i_ty, both.i_ty), (None, Some(of_classes), Some(of_classes)));
         }
         let [a, b] = [0, 1].map(|_| Prepared::of_classes(&Classes::new(&[0, 1])));
-        assert_eq!(Edge::default().values(&[(&a, &b)], 2, Exec::serial()), [1.0]);
+        assert_eq!(Edge::default().values(&[(&a, &b)], 2, Exec::serial(), &Pool::default()), [1.0]);
     }
 }

@@ -20,8 +20,8 @@
 //! Independent examples of a density that is smooth on the scale of the bandwidth.
 //!
 //! # Cost
-//! O(N²·D). The gaussian kernel by resubstitution on single-precision activations shares the kernel of [`bounds`](super::bounds), with its
-//! accuracy of 1e-6 bits; everything else is summed in f64.
+//! O(N²·D). The gaussian kernel by resubstitution shares the sums of [`bounds`](super::bounds): in single precision for activations of a
+//! cohort, accurate to 1e-6 bits, and in double for a file. Everything else is a plain double loop, twenty times as slow.
 //!
 //! # Pitfalls
 //! * In many dimensions bandwidths are wide by the rule and still too narrow for the number of examples: with resubstitution the value

@@ -231,17 +231,17 @@ mod tests {
 
     #[test]
     fn powers_are_accurate_and_one_at_zero() {
-        let decay = |squared: f64, rate: f64| {
+        let at = |squared: f64, rate: f64| {
             let mut values = [squared];
-            super::decay(&mut values, rate);
+            decay(&mut values, rate);
             values[0]
         };
-        assert_eq!(decay(0.0, 3.0), 1.0);
+        assert_eq!(at(0.0, 3.0), 1.0);
         for step in 0..100_000 {
             let x = f64::from(step) * 0.01;
-            let (got, expected) = (decay(x, 1.0), libm::exp2(-x));
+            let (got, expected) = (at(x, 1.0), libm::exp2(-x));
             assert!((got - expected).abs() <= 4e-15 * expected, "{x}: {got}, {expected}");
         }
-        assert!(decay(f64::INFINITY, 1.0) < 1e-300 && decay(f64::NAN, 1.0) < 1e-300);
+        assert!(at(f64::INFINITY, 1.0) < 1e-300 && at(f64::NAN, 1.0) < 1e-300);
     }
 }

@@ -171,6 +171,8 @@ const WIDTH: usize = 8;
 const TILE: usize = 4;
 /// Those others.
 const OTHERS: usize = 2;
+/// Bytes of columns that are gone through for all tiles before the next: a part of the second cache.
+const CACHED: usize = 256 << 10;
 
 type Lanes = [f64; WIDTH];
 
@@ -196,13 +198,17 @@ impl Columns {
         let fill = |(place, columns): (usize, &mut &mut [Lanes])| {
             let (units, values) = (units[place], side(place));
             match values.as_slice() {
-                // Example by example: each is read once, in its order.
+                // Some examples at a time: each is read once, in its order.
                 Some(all) if units > 0 => {
-                    for (block, rows) in all.chunks(WIDTH * units).enumerate() {
-                        for (lane, row) in rows.chunks_exact(units).enumerate() {
-                            for (column, value) in columns.chunks_exact_mut(blocks).zip(row) {
-                                column[block][lane] = *value;
-                            }
+                    let (full, rest) = all.split_at(examples / WIDTH * WIDTH * units);
+                    for (block, rows) in full.chunks_exact(WIDTH * units).enumerate() {
+                        for unit in 0..units {
+                            columns[unit * blocks + block] = std::array::from_fn(|lane| rows[lane * units + unit]);
+                        }
+                    }
+                    for (lane, row) in rest.chunks_exact(units).enumerate() {
+                        for (unit, value) in row.iter().enumerate() {
+                            columns[(unit + 1) * blocks - 1][lane] = *value;
                         }
                     }
                 }
@@ -232,13 +238,22 @@ impl Columns {
     fn products(&self, exec: Exec) -> Vec<f64> {
         let tile = |first: usize| (first..self.units).step_by(OTHERS).map(move |other| (first, other));
         let tiles: Vec<(usize, usize)> = (0..self.units).step_by(TILE).flat_map(tile).collect();
-        let sums = exec.map(tiles.len(), |place| {
-            exec.isa.dispatch(Products { columns: self, first: tiles[place].0, other: tiles[place].1 })
-        });
+        let mut sums = vec![[[[0.0; WIDTH]; OTHERS]; TILE]; tiles.len()];
+        // In few parts: each reads all columns.
+        let parts = if exec.parallel { 2 * rayon::current_num_threads() } else { 1 };
+        let part = tiles.len().div_ceil(parts).max(1);
+        exec.pieces(
+            &mut sums,
+            part,
+            || (),
+            |(), place, sums| {
+                exec.isa.dispatch(Products { columns: self, tiles: &tiles[place * part..], sums });
+            },
+        );
         let mut products = vec![0.0; self.units * self.units];
         for ((first, other), sums) in tiles.into_iter().zip(sums) {
             for (row, sums) in products.chunks_mut(self.units).skip(first).zip(&sums) {
-                row[other..].iter_mut().zip(sums).for_each(|(to, sum)| *to = *sum);
+                row[other..].iter_mut().zip(sums).for_each(|(to, lanes)| *to = lanes.iter().sum());
             }
         }
         products
@@ -247,7 +262,9 @@ impl Columns {
 
 /// Takes the mean off a column and quarters it: quarters cannot overflow where they are subtracted. The largest magnitude.
 fn centre(column: &mut [f64]) -> f64 {
-    let Some(&first) = column.first() else { return 0.0 };
+    let Some(&first) = column.first() else {
+        return 0.0;
+    };
     let share = 0.25 / column.len() as f64;
     let (blocks, rest) = column.as_chunks_mut::<WIDTH>();
     let mut sums = [0.0; WIDTH];
@@ -281,40 +298,46 @@ fn centre(column: &mut [f64]) -> f64 {
     reach
 }
 
-/// Products of a tile of units with some others.
+/// Products of tiles of units with some others, lane by lane.
+type Sums = [[Lanes; OTHERS]; TILE];
+
+/// The work of some tiles, each given by its first unit and the first of the others.
 struct Products<'a> {
     columns: &'a Columns,
-    first: usize,
-    other: usize,
+    tiles: &'a [(usize, usize)],
+    sums: &'a mut [Sums],
 }
 
 impl Kernel for Products<'_> {
-    type Output = [[f64; OTHERS]; TILE];
+    type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> Self::Output {
-        let Columns { blocks, values, .. } = self.columns;
-        let column = |unit: usize| &values[unit * blocks..(unit + 1) * blocks];
-        let left: [_; TILE] = [column(self.first), column(self.first + 1), column(self.first + 2), column(self.first + 3)];
-        let right: [_; OTHERS] = [column(self.other), column(self.other + 1)];
-        let mut sums = [[[0.0; WIDTH]; OTHERS]; TILE];
-        for block in 0..*blocks {
-            // Copies, so that no bounds are checked between the multiplications.
-            let left = [left[0][block], left[1][block], left[2][block], left[3][block]];
-            let right = [right[0][block], right[1][block]];
-            for i in 0..TILE {
-                for j in 0..OTHERS {
-                    for lane in 0..WIDTH {
-                        sums[i][j][lane] = left[i][lane].mul_add(right[j][lane], sums[i][j][lane]);
+    fn run<S: Simd>(self, _: S) {
+        let Self { columns: Columns { units, blocks, values }, tiles, sums } = self;
+        // All columns of some examples at a time: they stay in the cache for all tiles.
+        let chunk = (CACHED / (units * WIDTH * size_of::<f64>()).max(1)).max(8);
+        for start in (0..*blocks).step_by(chunk) {
+            let range = start..(start + chunk).min(*blocks);
+            let column = |unit: usize| &values[unit * blocks..][range.clone()];
+            for (&(first, other), sums) in tiles.iter().zip(sums.iter_mut()) {
+                let left = [column(first), column(first + 1), column(first + 2), column(first + 3)];
+                let right = [column(other), column(other + 1)];
+                let mut totals = *sums;
+                for block in 0..range.len() {
+                    // Copies, so that no bounds are checked between the multiplications.
+                    let left = [left[0][block], left[1][block], left[2][block], left[3][block]];
+                    let right = [right[0][block], right[1][block]];
+                    for i in 0..TILE {
+                        for j in 0..OTHERS {
+                            for lane in 0..WIDTH {
+                                totals[i][j][lane] = left[i][lane].mul_add(right[j][lane], totals[i][j][lane]);
+                            }
+                        }
                     }
                 }
+                *sums = totals;
             }
         }
-        let mut products = [[0.0; OTHERS]; TILE];
-        for (to, lanes) in products.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
-            *to = lanes.iter().sum();
-        }
-        products
     }
 }
 
