@@ -100,7 +100,7 @@ impl Files {
 #[test]
 fn any_number_of_threads_gives_the_same_to_the_last_digit() {
     let files = Files::new();
-    for source in ["x.npy --y labels.npy", "x64.npy --y labels.npy"] {
+    for source in ["both.npz --y labels", "head.csv --y class"] {
         let answers = |threads: u32| {
             let mut all = files.json(&format!("--all {source} --threads {threads} --bootstrap 5"));
             all.as_array_mut()
@@ -115,7 +115,7 @@ fn any_number_of_threads_gives_the_same_to_the_last_digit() {
             assert_eq!(answers(threads), one, "{threads} threads");
         }
     }
-    assert!(String::from_utf8_lossy(&files.run("upper x.npy --threads 0").stderr).contains("--threads"));
+    assert!(String::from_utf8_lossy(&files.run("upper both.npz --threads 0").stderr).contains("--threads"));
 }
 
 #[test]
