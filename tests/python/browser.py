@@ -176,6 +176,28 @@ def check_report(browser, file, pictures):
     browser.check("file://")
 
 
+def check_median(browser, file, pictures):
+    browser.open(f"file://{file}")
+    names = browser.js("[...document.querySelectorAll('#runs label')].map((l) => l.textContent.trim()).join('|')")
+    assert names == "median|run 0|run 1|run 2", names
+    browser.hover("#plane circle[data-run=median][data-layer='1']")
+    tip = browser.js("document.querySelector('#tip').textContent")
+    assert "median, layer 2, epoch 2" in tip, tip
+    assert "large the median over runs" in browser.js("document.querySelector('figcaption').textContent")
+    # How layers depend on each other, at the epoch of the slider.
+    caption = "document.querySelector('#pairs caption').textContent"
+    assert "svcca" in browser.js(caption) and "median over runs at epoch 2" in browser.js(caption), browser.js(caption)
+    heads = browser.js("[...document.querySelectorAll('#pairs thead th')].map((t) => t.textContent).join('|')")
+    assert heads == "input|1|2|readout", heads
+    cells = browser.js("[...document.querySelectorAll('#pairs tbody tr')].map((r) => [...r.querySelectorAll('td')].map((d) => d.textContent))")
+    assert all(cells[a][b] == cells[b][a] and (a == b) == (cells[a][b] == "") for a in range(4) for b in range(4)), cells
+    browser.js("document.querySelector('#epoch').focus()")
+    browser.key("Home", 36)
+    assert "at epoch 0" in browser.js(caption), browser.js(caption)
+    browser.picture(pictures / "median.png")
+    browser.check("file://")
+
+
 def check_large(browser, file, pictures):
     begin = time.monotonic()
     browser.open(f"file://{file}")
@@ -255,6 +277,7 @@ def main():
         browser = Browser(program, home)
         try:
             check_report(browser, pages["report"], pictures)
+            check_median(browser, pages["median"], pictures)
             check_large(browser, pages["large"], pictures)
             check_movie(browser, pages["movie"])
             check_overview(browser, pages["overview"], pictures)
