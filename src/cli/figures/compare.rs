@@ -100,7 +100,7 @@ fn sheet(wanted: &Wanted, split: Split, mut panels: Vec<Panel>) -> String {
     let title = cut(title, &mut panels, PANELS_PER_SHEET, "panels");
     let label = "layer (0: input, last: readout)".to_owned();
     let groups = panels.iter().map(Panel::group).collect();
-    heat(&HeatFigure { title, labels: (label.clone(), label), bar, root: false, groups })
+    heat(&HeatFigure { title, labels: (label.clone(), label), bar, root: false, groups, width: wanted.width })
 }
 
 impl Panel {
