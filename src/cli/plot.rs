@@ -14,6 +14,7 @@ use super::{StoreArguments, load};
 use crate::plot::colormap::Colormap;
 use crate::plot::{EpochSpread, PlaneLimits, PlaneStyle, SheetWidth};
 use crate::store::Store;
+use crate::store::tables::read_metrics;
 use crate::train::spec::Split;
 use crate::worker::look::Together;
 
@@ -145,7 +146,8 @@ struct MovieArguments {
     to: Option<PathBuf>,
 }
 
-/// How alike the layers are, every layer with every layer: mean over runs of svcca or dcor, which the cohort must have measured
+/// How alike the layers are, every layer with every layer: svcca or dcor, which the cohort must have measured, mean over runs, or
+/// median where the cohort has plot_median
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   infoplane plot compare layers --measure svcca
@@ -273,12 +275,16 @@ pub fn plot(arguments: &PlotArguments, quiet: bool) -> Result<Exit, Failure> {
         Kind::Snr(a) => {
             let job = Job::new(&a.common.source)?;
             let wanted = job.wanted()?.wide(a.common.width());
-            job.write(curves::snr(&wanted, a.runs)?, a.common.place(), quiet, || Ok(wanted.nothing("gradients", &recorded())))
+            job.write(curves::snr(&wanted, a.runs)?, a.common.place(), quiet, || {
+                Ok(wanted.nothing("gradients", &recorded(&wanted)))
+            })
         }
         Kind::Accuracy(AccuracyArguments { curves: a }) => {
             let job = Job::new(&a.common.source)?;
             let wanted = job.wanted()?.wide(a.common.width());
-            job.write(curves::accuracy(&wanted, a.runs)?, a.common.place(), quiet, || Ok(wanted.nothing("metrics", &recorded())))
+            job.write(curves::accuracy(&wanted, a.runs)?, a.common.place(), quiet, || {
+                Ok(wanted.nothing("metrics", &recorded(&wanted)))
+            })
         }
         Kind::Activations(a) => look(a, Together::Layers, None, quiet),
         Kind::SingleNeuron(a) => look(&a.look, Together::Neurons, a.layer, quiet),
@@ -293,7 +299,7 @@ pub fn plot(arguments: &PlotArguments, quiet: bool) -> Result<Exit, Failure> {
             let job = Job::new(&a.common.source)?;
             let wanted = job.wanted()?.by(a.measure.clone()).wide(a.common.width());
             let nothing = || Ok(wanted.nothing("comparisons of layers", &compare::there_is(&wanted)?));
-            job.write(compare::draw(&wanted, a.epoch)?, a.common.place(), quiet, nothing)
+            job.write(compare::draw(&wanted, a.epoch, job.average())?, a.common.place(), quiet, nothing)
         }
         Kind::Unknown(words) => {
             let kind = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
@@ -308,12 +314,13 @@ fn look(a: &ActivationArguments, together: Together, layer: Option<usize>, quiet
     let index = Store::open_existing(&a.common.source.store.out)?.index()?;
     let wanted = job.wanted()?.wide(a.common.width());
     let figures = activations::draw(&wanted, &job.loaded, &index, activations::Look { together, run: a.run, layer })?;
-    job.write(figures, a.common.place(), quiet, || Ok(wanted.nothing("snapshots", &recorded())))
+    job.write(figures, a.common.place(), quiet, || Ok(wanted.nothing("snapshots", &recorded(&wanted))))
 }
 
-/// Splits on which trainings record metrics and gradients.
-fn recorded() -> std::collections::BTreeSet<String> {
-    ["train", "test"].map(str::to_owned).into()
+/// Splits on which trainings record metrics and gradients; none if no training is done.
+fn recorded(wanted: &Wanted) -> std::collections::BTreeSet<String> {
+    let is_there = read_metrics(&wanted.dir.join("metrics.parquet")).is_ok_and(|mut rows| rows.next().is_some());
+    if is_there { ["train", "test"].map(str::to_owned).into() } else { std::collections::BTreeSet::new() }
 }
 
 impl PlaneArguments {

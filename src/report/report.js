@@ -155,9 +155,12 @@
         joined.push(`${across(vx).toFixed(1)},${up(vy).toFixed(1)}`);
         const words = `${name}, layer ${layerName(layer, shown.layers)}, epoch ${list[last]}: I(X;T) ${bits(vx)} bits, I(T;Y) ${bits(vy)} bits`;
         const point = shape("circle", { cx: across(vx), cy: up(vy), r: isAverage ? 6 : 3, fill: isPlain(layer) ? hue(layer) : "#fff", "fill-opacity": isAverage ? 1 : 0.6, stroke: isPlain(layer) ? (isAverage ? "#262626" : "none") : hue(layer), "stroke-width": isPlain(layer) ? 1 : 2, role: "img", "aria-label": words, "data-layer": layer, "data-run": name });
-        if (isAverage) point.setAttribute("tabindex", "0");
-        point.addEventListener("focus", () => { const b = point.getBoundingClientRect(); showTip(words.replace(": ", "\n"), b.right, b.bottom); });
-        point.addEventListener("blur", hideTip);
+        // Keys walk over what stands for all runs; whoever listens for the focus gets it, so single runs do not listen.
+        if (isAverage) {
+          point.setAttribute("tabindex", "0");
+          point.addEventListener("focus", () => { const b = point.getBoundingClientRect(); showTip(words.replace(": ", "\n"), b.right, b.bottom); });
+          point.addEventListener("blur", hideTip);
+        }
         points.push(point);
       }
       if (isAverage) svg.append(shape("polyline", { points: joined.join(" "), fill: "none", stroke: "#262626", "stroke-width": 1, "stroke-opacity": 0.6 }));
@@ -279,7 +282,7 @@
       return values[place * triangle + low * size - (low * (low - 1)) / 2 + high - low];
     };
     const name = (i) => (shown.layer !== null ? String(i + 1) : i === 0 ? "input" : layerName(i - 1, shown.readout + 1));
-    const unit = /^(svcca|dcor) /.test(data.map_views[shown.view]) ? "0 to 1" : "in bits";
+    const unit = /^(svcca|dcor) /.test(data.map_views[shown.view]) ? "a correlation" : "in bits";
     table.append(element("caption", {}, `${data.map_views[shown.view]}, ${AVERAGE} over runs at epoch ${list[place]}, ${unit}`));
     const places = Array.from({ length: size }, (_, i) => i);
     table.append(element("thead", {}, element("tr", {}, element("td"), ...places.map((i) => element("th", { scope: "col" }, name(i))))));

@@ -149,6 +149,9 @@ def check_report(browser, file, pictures):
     browser.js("document.querySelector(\"#plane circle[data-run=mean][data-layer='0']\").focus()")
     tip = browser.js("document.querySelector('#tip').textContent")
     assert "layer 1" in tip, tip
+    # Keys need not walk over every point of every run.
+    browser.js("document.activeElement.blur(); document.querySelector(\"#plane circle[data-run='run 1']\").focus()")
+    assert browser.js("document.activeElement.tagName") != "circle", "single runs are in the way of keys"
     # The same as a table.
     browser.js("document.querySelector('#values').closest('details').open = true")
     browser.wait("the values", lambda: browser.js("document.querySelectorAll('#values tbody tr').length") == layers * (runs + 1))
@@ -244,6 +247,11 @@ def check_board(browser, address, pictures):
     assert "4 ok" in browser.js("document.body.innerText")
     browser.wait("the status", lambda: browser.js("1") and any(url.endswith("/api/status") for url in browser.requests))
     browser.picture(pictures / "board.png")
+    # A narrow window needs no scrolling to the side.
+    browser.call("Emulation.setDeviceMetricsOverride", width=400, height=900, deviceScaleFactor=1, mobile=False)
+    assert browser.js("document.documentElement.scrollWidth") <= 400, "the dashboard is wider than the window"
+    browser.picture(pictures / "board-narrow.png")
+    browser.call("Emulation.setDeviceMetricsOverride", width=1280, height=1000, deviceScaleFactor=1, mobile=False)
     browser.click("section h2 a")
     browser.wait("the cohort", lambda: browser.js("location.pathname.startsWith('/cohort/') && document.readyState === 'complete'"))
     loaded = "[...document.images].every((i) => { i.loading = 'eager'; return i.complete && i.naturalWidth > 0; }) && document.images.length"
