@@ -47,7 +47,15 @@ impl<'a> Bar<'a> {
                 let text = |epoch: i64| epoch.to_string().replace('-', "\u{2212}");
                 scale.ticks(gap).iter().map(|t| (t.position, t.labelled.then(|| text(t.epoch)))).collect()
             }
-            Scale::Values(ticks) => ticks.iter().map(|(place, text)| (*place, Some(text.clone()))).collect(),
+            Scale::Values(ticks) => {
+                let mut last = f64::NEG_INFINITY;
+                let labelled = ticks.iter().map(|(place, text)| {
+                    let fits = place - last >= gap;
+                    last = if fits { *place } else { last };
+                    (*place, fits.then(|| text.clone()))
+                });
+                labelled.collect()
+            }
         }
     }
 

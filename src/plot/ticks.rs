@@ -285,7 +285,7 @@ mod tests {
         let axis = Axis::log([0.03, 7.0, 0.0, -1.0, f64::NAN]);
         assert_eq!(axis.ticks.iter().map(|&t| axis.label(t)).collect::<Vec<_>>(), ["10⁻²", "10⁻¹", "10⁰", "10¹"]);
         assert!((axis.position(1.0) - 2.0 / 3.0).abs() < 1e-12 && axis.position(0.0) < 0.0);
-        assert_eq!(Axis::log([]).ticks, [0.1, 1.0]);
+        assert_eq!(Axis::log([]).ticks, [0.1, 0.2, 0.5, 1.0]);
         assert_eq!(Axis::log([1.0]).ticks, [0.1, 1.0]);
         assert_eq!(Axis::log([1e-300, 1e300]).ticks.len(), 17);
         let short = Axis::log([1.4, 4.9]);

@@ -238,6 +238,8 @@ def check_overview(browser, file, pictures):
     assert HOSTILE in browser.js("document.querySelector('#findings').textContent"), "the hostile label is not shown"
     loaded = "[...document.images].every((i) => { i.loading = 'eager'; return i.complete && i.naturalWidth > 0; }) && document.images.length"
     assert browser.wait("the figures", lambda: browser.js(loaded)) >= 6
+    tops = browser.js("[...document.querySelectorAll('.figures')].map((f) => [...f.querySelectorAll('img')].slice(0, 2).map((i) => i.getBoundingClientRect().top))")
+    assert tops and all(len(row) == 2 and row[0] == row[1] for row in tops), f"figures are not side by side: {tops}"
     browser.picture(pictures / "overview.png")
     browser.check("file://")
 
