@@ -396,7 +396,7 @@ impl<'a> Job<'a> {
         for (path, format, figure) in self.places(&figures, to)? {
             figure.write(&path, format)?;
             if !quiet {
-                eprintln!("wrote {}", path.display());
+                tell!("wrote {}", path.display());
             }
         }
         Ok(Exit::Done)

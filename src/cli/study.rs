@@ -91,9 +91,9 @@ pub fn study(arguments: &StudyArguments, quiet: bool) -> Result<Exit, Failure> {
     let figure = dir.join(format!("{}.{}", kind.name(), format.extension()));
     Figure::sheet(kind.name().to_owned(), charts(&figure_of(&answer, width))).write(&figure, format)?;
     if !quiet {
-        eprintln!("{}", answer.title);
-        answer.findings.iter().for_each(|finding| eprintln!("  {finding}"));
-        written.iter().chain([&figure]).for_each(|path| eprintln!("  {}", path.display()));
+        tell!("{}", answer.title);
+        answer.findings.iter().for_each(|finding| tell!("  {finding}"));
+        written.iter().chain([&figure]).for_each(|path| tell!("  {}", path.display()));
     }
     if arguments.json { print(format!("{:#}\n", as_json(kind, &answer)).as_bytes()) } else { Ok(Exit::Done) }
 }

@@ -61,7 +61,7 @@ pub fn tensorboard(arguments: &TensorBoardArguments, quiet: bool) -> Result<Exit
     }
     if !quiet {
         let place = dir.join("tensorboard").display().to_string();
-        eprintln!("wrote {written} runs; look at them with:  tensorboard --logdir {}", shell_word(&place));
+        tell!("wrote {written} runs; look at them with:  tensorboard --logdir {}", shell_word(&place));
     }
     Ok(Exit::Done)
 }

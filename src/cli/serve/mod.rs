@@ -65,7 +65,7 @@ pub fn serve(arguments: &ServeArguments, quiet: bool) -> Result<Exit, Failure> {
     let door =
         Arc::new(Door::new(address, std::env::var("INFOPLANE_TOKEN").ok()).map_err(|e| Failure::from_error(Exit::Internal, &e))?);
     if !quiet {
-        eprintln!("serving {} at {}; Ctrl-C ends", arguments.store.out.display(), door.invitation(address));
+        tell!("serving {} at {}; Ctrl-C ends", arguments.store.out.display(), door.invitation(address));
     }
     let interrupt = Interrupt::listen(&[])?;
     let busy = Arc::new(AtomicUsize::new(0));
