@@ -17,7 +17,7 @@ pub fn listings(runs: &[RunRef<'_>], index: &Index) -> Result<Vec<(String, Listi
         // Cohorts that ask the same of a training get the same answers.
         cards.iter().flat_map(of).for_each(|row| {
             if !rows.contains(&row) {
-                rows.push(row)
+                rows.push(row);
             }
         });
         rows
