@@ -1,5 +1,6 @@
 //! Parses arguments and calls [`infoplane::cli`]; the only place that prints an error and exits.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -11,7 +12,7 @@ fn main() -> ExitCode {
     match cli::run(arguments) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("{}", failure.report());
+            let _ = writeln!(io::stderr(), "{}", failure.report());
             failure.exit().into()
         }
     }

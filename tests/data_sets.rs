@@ -139,6 +139,10 @@ fn what_is_wrong_with_data_is_told_before_anything_runs() {
     let lab = Lab::new();
     lab.write("words.csv", "a,b\n1,2\nx,3\n");
     lab.write("pictures", "hello");
+    lab.write("open.csv", "a,b\n1,x\n2,\"y\n3,x\n4,y\n");
+    lab.write("holes.csv", "a,b\nx,2\n,3\n");
+    fs::write(lab.path("wide.csv"), "a,b\n1,2\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()).expect("a file");
+    write_all(&lab);
     let cohort = |dataset: &str| lab.write("c.toml", &format!("name = 'c'\n[experiment]\ndataset = {dataset}\n"));
     for (dataset, words) in [
         (
@@ -151,6 +155,11 @@ fn what_is_wrong_with_data_is_told_before_anything_runs() {
         ),
         ("{ csv = { path = 'words.csv', label = 'b' } }", &["words.csv: line 3, column `a`: `x`; expected a number"]),
         ("{ csv = { path = 'words.csv', label = 'z' } }", &["no column `z`; expected one of a, b"]),
+        ("{ csv = { path = 'words.csv', label = 7 } }", &["no column `7`; expected one of a, b, or a number below 2"]),
+        ("{ csv = { path = 'open.csv', label = 'b' } }", &["open.csv: line 3: a quote that does not end"]),
+        ("{ csv = { path = 'holes.csv', label = 0 } }", &["holes.csv: line 3, column `a`: nothing; expected a label"]),
+        ("{ csv = { path = 'wide.csv', label = 'b' } }", &["wide.csv: bytes that are no text (UTF-16, perhaps); expected CSV"]),
+        ("{ csv = { path = 'd.parquet', label = 'b' } }", &["d.parquet: a Parquet file; expected CSV"]),
         (
             "{ idx = { images = 'pictures', labels = 'pictures' } }",
             &["pictures: a file that begins with 68 65", "expected an IDX file"],

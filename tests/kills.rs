@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use common::processes::{assert_no_orphans, signal, wait_for_end, workers};
 use common::random::Random;
 use common::tables::Contents;
-use common::{Lab, TRAINING, assert_same_tables, frames};
+use common::{Lab, assert_same_tables};
 
 /// Many short tasks behind a few long ones, so that kills fall into trainings, measurements, commits, merging and tables alike.
 const COHORT: &str = r#"
@@ -77,7 +77,7 @@ impl Victim {
                 // The workers of a dead coordinator end by themselves; sometimes they meet the next.
                 if random.below(2) == 0 {
                     assert_no_orphans(&store);
-                    let kept = self.trainings();
+                    let kept = self.lab.trainings("r");
                     assert!(kept >= self.kept, "{kept} trainings, there were {}", self.kept);
                     self.kept = kept;
                 }
@@ -85,17 +85,6 @@ impl Victim {
             }
         }
         true
-    }
-
-    /// Trainings that are committed, each once: a merge that was killed leaves some twice.
-    fn trainings(&self) -> usize {
-        // The first coordinator may have died before it made a store.
-        if !self.lab.path("r/.infoplane/segments").is_dir() {
-            return 0;
-        }
-        let segments = self.lab.segments("r").into_iter().filter(|path| path.extension().is_some_and(|e| e == "seg"));
-        let all = segments.flat_map(|path| frames(&path)).filter(|frame| frame.kind == TRAINING);
-        all.map(|frame| frame.id).collect::<BTreeSet<_>>().len()
     }
 
     /// Lets it go on to its end, and compares.
@@ -107,7 +96,7 @@ impl Victim {
         assert_same_tables(&self.lab.result_tables("r", "kills"), expected, case);
         // The note of an attempt is written last: a task that is done may have none.
         let provenance = Contents::read(&self.lab.table("r", "kills", "provenance"));
-        assert!(!provenance.rows_where("status", "ok").is_empty() && self.trainings() == TASKS, "{case}");
+        assert!(!provenance.rows_where("status", "ok").is_empty() && self.lab.trainings("r") == TASKS, "{case}");
         assert!(self.lab.call(&["run", "kills.toml", "--out", "r"]).expect(0).stderr.contains("nothing to do"), "{case}");
     }
 }

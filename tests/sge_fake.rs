@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
+use common::processes::wait_for;
 use common::{Finished, Lab, assert_same_tables, finish};
 use serde_json::Value;
 
@@ -159,11 +159,7 @@ fn what_a_person_must_do_is_said_and_cancel_ends_it() {
     fake.run("eqw", &[]).expect(0);
     fake.run("forgets", &[]).expect(0);
     assert_eq!(fake.calls_of_qsub(), 3);
-    let start = Instant::now();
-    while !fake.lab.path("r/fake/measures.parquet").exists() {
-        assert!(start.elapsed() < Duration::from_secs(30), "the second sweep does not end");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    wait_for("the end of the second sweep", || fake.lab.path("r/fake/measures.parquet").exists().then_some(()));
     fake.call("", &["aggregate", "fake", "--out", "r"]).expect(0);
     fake.assert_done("taken up anew");
 }

@@ -33,6 +33,19 @@ fn lab() -> Lab {
 }
 
 #[test]
+fn work_goes_on_where_nobody_listens_any_more() {
+    let lab = lab();
+    for (out, arguments) in [("a", &["run", "here.toml", "--out", "a"][..]), ("b", &["-vv", "run", "here.toml", "--out", "b"])] {
+        let mut command = lab.command(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        drop((child.stdout.take(), child.stderr.take()));
+        assert_eq!(child.wait().expect("an end").code(), Some(0));
+        assert!(lab.table(out, "here", "measures").exists());
+    }
+    assert_same_tables(&lab.result_tables("a", "here"), &lab.result_tables("b", "here"), "unheard");
+}
+
+#[test]
 fn a_read_only_directory_is_read_and_refused_for_writing() {
     let lab = lab();
     let Some(disk) = SmallDisk::mount(lab.path("r"), "size=32m") else {
@@ -91,6 +104,8 @@ fn a_clock_that_jumps_shows_in_provenance_alone() {
         return;
     };
     let lab = lab();
+    // Some seconds, so that the clock jumps within it on a fast machine, too.
+    lab.write("here.toml", &COHORT.replace("epochs = 600", "epochs = 6000"));
     lab.call(&["run", "here.toml", "--out", "base"]).expect(0);
     let clock = lab.write("clock", "+0");
     let turn = |to: &str| {
@@ -130,6 +145,7 @@ fn a_clock_that_jumps_shows_in_provenance_alone() {
     let numbers = |name: &str| provenance.column(name).iter().map(|n| n.parse::<f64>().expect("a number")).collect::<Vec<_>>();
     let (started, seconds) = (numbers("started"), numbers("seconds"));
     assert!(started.iter().any(|t| (t - started[0]).abs() > 86_400.0), "the clock did jump: {started:?}");
-    assert!(seconds.iter().all(|s| *s > 0.0 && *s < 60.0), "{seconds:?}");
+    // No jump is shorter than three hours.
+    assert!(seconds.iter().all(|s| *s > 0.0 && *s < 3600.0), "{seconds:?}");
     assert!(finish(turned(&["run", "here.toml", "--out", "r"])).expect(0).stderr.contains("nothing to do"));
 }

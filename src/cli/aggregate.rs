@@ -45,7 +45,7 @@ pub fn aggregate(arguments: &AggregateArguments, quiet: bool) -> Result<Exit, Fa
     }
     if !quiet {
         for path in summary.tables.iter().chain(&csv).chain(&figures) {
-            eprintln!("wrote {}", path.display());
+            tell!("wrote {}", path.display());
         }
     }
     Ok(Exit::Done)

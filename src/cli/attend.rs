@@ -106,7 +106,7 @@ pub fn attend(
     let mut states = String::new();
     let say = |text: &str| {
         if !quiet {
-            eprintln!("{text}");
+            tell!("{text}");
         }
     };
     loop {
@@ -169,7 +169,7 @@ pub fn attend(
                 if states.is_empty() { "none known" } else { &states }
             );
             if line != last_line {
-                eprintln!("{line}");
+                tell!("{line}");
                 last_line = line;
             }
             // A large store is looked at less often.

@@ -33,7 +33,7 @@ pub fn cancel(arguments: &CancelArguments, quiet: bool) -> Result<Exit, Failure>
     }
     let say = |text: String| {
         if !quiet {
-            eprintln!("{text}");
+            tell!("{text}");
         }
     };
     let open = open_sweeps(store.root(), arguments.cohort.as_deref());

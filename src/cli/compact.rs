@@ -35,7 +35,7 @@ pub fn compact(arguments: &CompactArguments, quiet: bool) -> Result<Exit, Failur
     let store = Store::open_existing(&arguments.store.out)?;
     let done = store.compact(&Request { extent: Extent::All, wants: None, dry_run: arguments.dry_run })?;
     if !quiet {
-        eprintln!("{}", told(&done, arguments.dry_run));
+        tell!("{}", told(&done, arguments.dry_run));
     }
     name_damage(&done);
     if arguments.json {

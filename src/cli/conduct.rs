@@ -94,7 +94,7 @@ pub fn conduct_all(
     if cohorts.len() > 1 && exit != Exit::Interrupted {
         let overview = report::write_all(cohorts, out)?;
         if !voice.quiet {
-            eprintln!("overview {}", overview.display());
+            tell!("overview {}", overview.display());
         }
     }
     if voice.json {
@@ -114,7 +114,7 @@ pub fn conduct_here(
 ) -> Result<(Exit, Value), Failure> {
     let conducted = conduct(loaded, out, arguments, select, interrupt, voice.quiet)?;
     if !voice.quiet {
-        eprintln!("{}", summary::text(loaded, &conducted, out));
+        tell!("{}", summary::text(loaded, &conducted, out));
     }
     Ok((conducted.exit(), summary::json(loaded, &conducted)))
 }

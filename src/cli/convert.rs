@@ -40,7 +40,7 @@ pub fn convert(arguments: &ConvertArguments, quiet: bool) -> Result<Exit, Failur
     }
     distinguish(&mut cohorts);
     if !quiet {
-        cohorts.iter().for_each(|cohort| cohort.notes.iter().for_each(|note| eprintln!("{}: {note}", cohort.name)));
+        cohorts.iter().for_each(|cohort| cohort.notes.iter().for_each(|note| tell!("{}: {note}", cohort.name)));
     }
     let Some(dir) = &arguments.to else {
         return match cohorts.as_slice() {
@@ -68,7 +68,7 @@ fn write(cohorts: &[Converted], dir: &Path, quiet: bool) -> Result<Exit, Failure
     for (path, cohort) in paths.iter().zip(cohorts) {
         fs::write(path, &cohort.text).map_err(|e| failed(path, e))?;
         if !quiet {
-            eprintln!("wrote {}", path.display());
+            tell!("wrote {}", path.display());
         }
     }
     Ok(Exit::Done)

@@ -47,7 +47,7 @@ pub fn export(arguments: &ExportArguments, quiet: bool) -> Result<Exit, Failure>
     }
     if !quiet {
         let records = &exported.records;
-        eprintln!(
+        tell!(
             "wrote {}: {} runs of {}; {} trainings, {} measurements, {} attempts; {} bytes",
             arguments.to.display(),
             runs.len(),

@@ -76,7 +76,7 @@ pub fn find(arguments: &FindArguments, quiet: bool) -> Result<Exit, Failure> {
     }
     print(table(&hits).as_bytes())?;
     if !quiet {
-        eprintln!("{} run{} found", hits.len(), if hits.len() == 1 { "" } else { "s" });
+        tell!("{} run{} found", hits.len(), if hits.len() == 1 { "" } else { "s" });
     }
     Ok(Exit::Done)
 }

@@ -55,15 +55,15 @@ pub fn gc(arguments: &GcArguments, quiet: bool) -> Result<Exit, Failure> {
     let go = if arguments.dry_run { "would be removed" } else { "removed" };
     let bytes = files.iter().map(|(_, bytes)| bytes).sum::<u64>();
     if !quiet {
-        files.iter().for_each(|(path, bytes)| eprintln!("{} ({}) {go}", path.display(), size(*bytes)));
-        eprintln!("{} unfinished files ({}) {go}", files.len(), size(bytes));
-        checkpoints.iter().for_each(|c| eprintln!("{} ({}) {go}: {}", c.path.display(), size(c.bytes), c.why));
+        files.iter().for_each(|(path, bytes)| tell!("{} ({}) {go}", path.display(), size(*bytes)));
+        tell!("{} unfinished files ({}) {go}", files.len(), size(bytes));
+        checkpoints.iter().for_each(|c| tell!("{} ({}) {go}: {}", c.path.display(), size(c.bytes), c.why));
     }
     let swept = sweep_up(&store, arguments.dry_run)?;
     if !quiet {
-        swept.dirs.iter().for_each(|(path, bytes, why)| eprintln!("{} ({}) {go}: {why}", path.display(), size(*bytes)));
-        swept.jobs.iter().for_each(|job| eprintln!("job {job} of a sweep that has ended {go}"));
-        swept.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        swept.dirs.iter().for_each(|(path, bytes, why)| tell!("{} ({}) {go}: {why}", path.display(), size(*bytes)));
+        swept.jobs.iter().for_each(|job| tell!("job {job} of a sweep that has ended {go}"));
+        swept.notes.iter().for_each(|note| tell!("note: {note}"));
     }
     let mut report = json!({
         "files": files.iter().map(|(path, _)| path).collect::<Vec<_>>(),
@@ -83,9 +83,9 @@ pub fn gc(arguments: &GcArguments, quiet: bool) -> Result<Exit, Failure> {
         }
         name_damage(&done);
         if !quiet {
-            eprintln!("{} records of trainings that no cohort asks for {go}; {} stay", done.dropped, done.records);
+            tell!("{} records of trainings that no cohort asks for {go}; {} stay", done.dropped, done.records);
             if done.held > 0 {
-                eprintln!("{} segments were left alone: a process writes to them, or the file system has no locks", done.held);
+                tell!("{} segments were left alone: a process writes to them, or the file system has no locks", done.held);
             }
         }
         report["records"] = json_of(&done);

@@ -39,7 +39,7 @@ pub fn import(arguments: &ImportArguments, quiet: bool) -> Result<Exit, Failure>
     let imported = import_archive(&arguments.file, &store, COPY, arguments.records_only)?;
     if !quiet {
         let (added, present) = (&imported.added, &imported.present);
-        eprintln!(
+        tell!(
             "{}: {} trainings, {} measurements, {} attempts added; {} records were there already",
             out.display(),
             added.trainings,
@@ -49,7 +49,7 @@ pub fn import(arguments: &ImportArguments, quiet: bool) -> Result<Exit, Failure>
         );
         for name in &imported.cohorts {
             let out = shell_word(&out.display().to_string());
-            eprintln!("new cohort {name}; `infoplane aggregate {name} --out {out}` makes its tables and figures");
+            tell!("new cohort {name}; `infoplane aggregate {name} --out {out}` makes its tables and figures");
         }
     }
     if arguments.json {

@@ -43,7 +43,7 @@ pub fn logs(arguments: &LogsArguments) -> Result<Exit, Failure> {
     if load::names(out).contains(&arguments.run) {
         let logs = of_cohort(root, &arguments.run, arguments.all, arguments.lines);
         if logs.is_empty() {
-            eprintln!("no logs of {}: logs are kept of what a batch system runs", arguments.run);
+            tell!("no logs of {}: logs are kept of what a batch system runs", arguments.run);
         }
         return print(logs.iter().map(shown).collect::<String>().as_bytes());
     }
@@ -68,7 +68,7 @@ pub fn logs(arguments: &LogsArguments) -> Result<Exit, Failure> {
         of_training(root, training, arguments.lines).iter().for_each(|log| text += &shown(log));
     }
     if text.is_empty() {
-        eprintln!("no attempt at {} yet", arguments.run);
+        tell!("no attempt at {} yet", arguments.run);
     }
     print(text.as_bytes())
 }

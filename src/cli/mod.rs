@@ -1,5 +1,11 @@
 //! The command line: one file a subcommand. Everything human goes to stderr, results that were asked for to stdout.
 
+// It panics where nobody reads stderr any more; `tell!` does not.
+#![deny(clippy::print_stderr)]
+
+#[macro_use]
+mod print;
+
 mod aggregate;
 mod attend;
 mod cancel;
@@ -33,7 +39,6 @@ mod pilot_batch;
 mod plan;
 mod plans;
 mod plot;
-mod print;
 mod progress;
 mod ranks;
 mod repeats;
@@ -155,7 +160,9 @@ pub fn start_logging(verbosity: Verbosity) {
     };
     let filter = EnvFilter::try_from_env("INFOPLANE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let ansi = std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).with_target(false).init();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).with_target(false);
+    // A line that cannot be written is not worth a panic.
+    lines.log_internal_errors(false).init();
 }
 
 /// Runs the command.

@@ -49,14 +49,14 @@ pub fn pilot(ticket: &Ticket<'_>) -> Result<Exit, Failure> {
     let dir = SweepDir::of(ticket.root, ticket.sweep)
         .ok_or_else(|| Failure::new(Exit::Invalid, format!("{:?} is no sweep's id", ticket.sweep)))?;
     let Some(sweep) = dir.read().map_err(cannot)? else {
-        eprintln!("the sweep {} is gone: nothing to do", ticket.sweep);
+        tell!("the sweep {} is gone: nothing to do", ticket.sweep);
         return Ok(Exit::Done);
     };
     let array = sweep.arrays.iter().find(|array| array.name == ticket.array);
     let class = array.map_or(0, |array| array.class);
     let number = task_number();
     let name = format!("pilot {}-{number} on {}, process {}", ticket.array, provenance::host(), std::process::id());
-    eprintln!("{name}: job {}, sweep {} of {}", variable("JOB_ID"), sweep.id, sweep.cohort);
+    tell!("{name}: job {}, sweep {} of {}", variable("JOB_ID"), sweep.id, sweep.cohort);
     let store = Store::open(ticket.root)?;
     let crew = Crew {
         program: std::env::current_exe().map_err(|e| Failure::from_error(Exit::Launcher, &e))?,
@@ -77,8 +77,8 @@ pub fn pilot(ticket: &Ticket<'_>) -> Result<Exit, Failure> {
     }
     .work();
     match &end {
-        Ok(exit) => eprintln!("ends after {:.1} s: {exit:?}", start.elapsed().as_secs_f64()),
-        Err(failure) => eprintln!("ends after {:.1} s: {}", start.elapsed().as_secs_f64(), failure.report()),
+        Ok(exit) => tell!("ends after {:.1} s: {exit:?}", start.elapsed().as_secs_f64()),
+        Err(failure) => tell!("ends after {:.1} s: {}", start.elapsed().as_secs_f64(), failure.report()),
     }
     end
 }
@@ -102,7 +102,7 @@ impl Pilot {
         loop {
             bound_log();
             if let Some(end) = self.dir.journal().map_err(cannot)?.end() {
-                eprintln!("the sweep is over: {end:?}");
+                tell!("the sweep is over: {end:?}");
                 return Ok(Exit::Done);
             }
             if self.crew.must_go(&self.sweep) {
@@ -113,7 +113,7 @@ impl Pilot {
                 Err(error) if failures < PATIENCE => {
                     // A file server that is busy or restarts; or the sweep was cancelled this moment, which the journal tells.
                     failures += 1;
-                    eprintln!("cannot look at the leases: {error}");
+                    tell!("cannot look at the leases: {error}");
                     self.nap(self.interval() * failures);
                     continue;
                 }
@@ -143,7 +143,7 @@ impl Pilot {
                     self.nap(self.interval());
                 }
                 Step::Leave(leave) => {
-                    eprintln!(
+                    tell!(
                         "{}",
                         match leave {
                             Leave::AllDone => "all is done",
@@ -188,15 +188,15 @@ impl Pilot {
     /// Does a batch; an exit code if that was the last thing to do here.
     fn batch(&mut self, batch: usize, kept: Kept, silent: Option<&str>) -> Result<Option<Exit>, Failure> {
         let assignments = self.dir.batch(&self.sweep.batches[batch]).map_err(cannot)?;
-        eprintln!("batch {batch}, fence {}: {} tasks", kept.fence(), assignments.len());
+        tell!("batch {batch}, fence {}: {} tasks", kept.fence(), assignments.len());
         if let Some(silent) = silent {
-            eprintln!("  taken over from one that is silent: {silent}");
+            tell!("  taken over from one that is silent: {silent}");
         }
         let job = pilot_batch::Job { store: &self.store, sweep: &self.sweep, assignments: &assignments, lease: &kept, silent };
         let done = job.run(&mut self.index, &mut self.crew);
         if !kept.is_held() {
             // Another has taken it over, or the sweep was cancelled: the journal tells.
-            eprintln!("  the lease is lost: another pilot has it");
+            tell!("  the lease is lost: another pilot has it");
             return done.map(|_| None);
         }
         match done {
@@ -217,14 +217,14 @@ impl Pilot {
 
     /// Makes the tables and figures of the cohort as its directory has it now, and ends the sweep.
     fn tables(&mut self, kept: Kept) -> Result<Exit, Failure> {
-        eprintln!("makes the tables of {}", self.sweep.cohort);
+        tell!("makes the tables of {}", self.sweep.cohort);
         let loaded = load::by_name(self.store.root(), &self.sweep.cohort)?;
         let damage = conduct::tidy(&self.store);
         damage.iter().for_each(|damage| tracing::warn!("{damage}; `infoplane run` computes it again"));
         self.index.refresh()?;
         let dir = self.store.cohort_dir(&self.sweep.cohort);
         let (summary, figures) = conduct::tables_and_figures(&loaded, &self.index, &dir)?;
-        eprintln!("  {} tables, {} figures", summary.tables.len(), figures.len());
+        tell!("  {} tables, {} figures", summary.tables.len(), figures.len());
         if kept.is_held() {
             self.dir.note(&Line::Ended).map_err(cannot)?;
             kept.settle(State::Done).map_err(cannot)?;

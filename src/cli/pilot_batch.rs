@@ -116,7 +116,7 @@ impl Job<'_> {
             }
         }
         if tasks.is_empty() {
-            eprintln!("  nothing is left of it");
+            tell!("  nothing is left of it");
             return Ok(End::Settled);
         }
         let local = Local::new(crew.program.clone(), crew.arguments.clone(), self.sweep.workers as usize);
@@ -162,7 +162,7 @@ impl Job<'_> {
         writer.flush()?;
         let took = start.elapsed().as_secs_f64();
         let outcomes = driven?;
-        eprintln!("  {done} done, {failed} failed, {lost} lost, {} left, in {took:.1} s", outcomes.left);
+        tell!("  {done} done, {failed} failed, {lost} lost, {} left, in {took:.1} s", outcomes.left);
         Ok(if outcomes.left == 0 { End::Settled } else { End::MustGo })
     }
 
@@ -333,7 +333,7 @@ impl Observer for Desk<'_> {
                 self.started.remove(&task);
                 self.job.lease.say(self.says());
                 self.counts[1] += 1;
-                eprintln!("  training {training} failed: {error}");
+                tell!("  training {training} failed: {error}");
             }
             News::Lost { attempt, reason, again } => {
                 self.presence.lost(training, again);
@@ -341,12 +341,12 @@ impl Observer for Desk<'_> {
                 *self.lost.entry(task).or_default() += 1;
                 let class = self.class(reason);
                 self.counts[2] += u32::from(!again);
-                eprintln!("  training {training}, attempt {attempt}: {}: {reason}", class.name());
+                tell!("  training {training}, attempt {attempt}: {}: {reason}", class.name());
                 let reason = format!("{reason}, at {}", self.crew.name);
                 // A note about a loss; if it cannot be kept, `flush` at the end says why.
                 let _ = self.job.note(self.writer, training, attempt, class, reason);
             }
-            News::Continued(epoch) => eprintln!("  training {training}: continued from epoch {epoch}"),
+            News::Continued(epoch) => tell!("  training {training}: continued from epoch {epoch}"),
             News::Progress(_) => {}
         }
     }

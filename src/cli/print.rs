@@ -1,10 +1,21 @@
-//! Results on stdout, and words that people may paste into a shell.
+//! Results on stdout, what is told to people on stderr, and words that they may paste into a shell.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use serde_json::Value;
 
 use super::exit::{Exit, Failure};
+
+/// As `eprintln!`, but a reader that went away is no reason to stop: work goes on where a terminal is closed or a pipe ends.
+macro_rules! tell {
+    ($($text:tt)*) => { $crate::cli::print::tell(format_args!($($text)*)) };
+}
+
+/// Writes a line to stderr, in one piece.
+pub fn tell(text: fmt::Arguments<'_>) {
+    let _ = io::stderr().lock().write_all(format!("{text}\n").as_bytes());
+}
 
 /// Writes to stdout; a reader that went away is no error.
 pub fn print(bytes: &[u8]) -> Result<Exit, Failure> {

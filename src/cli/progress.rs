@@ -158,8 +158,8 @@ impl Progress {
         }
         self.last_line = Instant::now();
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{}: {text}", self.name)),
-            None => eprintln!("{}: {text}", self.name),
+            Some(bar) => bar.suspend(|| tell!("{}: {text}", self.name)),
+            None => tell!("{}: {text}", self.name),
         }
     }
 }

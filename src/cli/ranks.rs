@@ -81,11 +81,11 @@ mod with_mpi {
                 let exit = match ended {
                     Ok(Ok(exit)) => exit,
                     Ok(Err(failure)) => {
-                        eprintln!("{}", failure.report());
+                        tell!("{}", failure.report());
                         failure.exit()
                     }
                     Err(_) => {
-                        eprintln!("error: the coordinator panicked; what was finished is in the store: run again to go on");
+                        tell!("error: the coordinator panicked; what was finished is in the store: run again to go on");
                         Exit::Internal
                     }
                 };
@@ -130,7 +130,7 @@ mod with_mpi {
             // After a death, MPI_Finalize may wait for the dead.
             Ending::Over { code, whole: false } => code,
             Ending::Alone => {
-                eprintln!("error: rank {rank}: rank 0 has not been heard for too long; run again to go on");
+                tell!("error: rank {rank}: rank 0 has not been heard for too long; run again to go on");
                 Exit::Launcher as u8
             }
         };

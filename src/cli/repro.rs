@@ -107,7 +107,7 @@ pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<Exit, Failure> {
     let task = task(first, &runs);
     if !quiet {
         let what = format!("{} epochs, {} measurements", task.spec.epochs, task.measure.len());
-        eprintln!("{}: computing again ({what}) …", first.name());
+        tell!("{}: computing again ({what}) …", first.name());
     }
     let exec = Exec { isa: machine::isa()?, parallel: rayon::current_num_threads() > 1 };
     let (start, memory) = (Instant::now(), Memory::default());

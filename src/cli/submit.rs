@@ -47,7 +47,7 @@ pub fn submit(
             return conduct::conduct_here(loaded, out, arguments, select, interrupt, voice);
         };
         if !voice.quiet {
-            eprintln!("{}", told(&report, loaded, out));
+            tell!("{}", told(&report, loaded, out));
         }
         if !arguments.wait {
             return Ok((Exit::Done, report));

@@ -23,7 +23,7 @@ impl Warning {
         thread::spawn(move || {
             for signal in signals.forever() {
                 if !shared.swap(true, Ordering::Relaxed) {
-                    eprintln!("signal {signal}: leaves what is done and goes");
+                    tell!("signal {signal}: leaves what is done and goes");
                 }
             }
         });

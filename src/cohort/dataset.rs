@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::definitions::one_of;
 use super::errors::{Reporter, nearest};
 use super::syntax::{Node, entries};
-use super::values::{found, mismatch, read_number, read_text, unknown_name};
+use super::values::{found, mismatch, read_text, unknown_name};
 use crate::train::source::{Field, FieldKind, Files, Format, Source, TRAIN_SHARE};
 
 /// Files of a field at most.
@@ -109,12 +109,15 @@ fn read_files(
 
 /// The share of the examples that is trained on.
 fn read_fraction(reporter: &mut Reporter<'_>, node: &Node<'_>, path: &str) -> Option<f64> {
-    let value = read_number(reporter, node, path, "train_fraction", true)?;
-    if value >= 1.0 {
+    let value = match node.get_ref() {
+        DeValue::Float(value) => value.as_str().parse().ok(),
+        _ => None,
+    };
+    let value = value.filter(|value| (f64::MIN_POSITIVE..1.0).contains(value));
+    if value.is_none() {
         mismatch(reporter, node, path, "train_fraction", format!("a number above 0 and below 1, as in {TRAIN_SHARE}"));
-        return None;
     }
-    Some(value)
+    value
 }
 
 /// The values of a field.
@@ -129,6 +132,19 @@ fn read_field(reporter: &mut Reporter<'_>, field: &Field, node: &Node<'_>, path:
     match node.get_ref() {
         DeValue::Array(items) if field.kind == FieldKind::Paths && (1..=MAX_FILES).contains(&items.len()) => {
             items.iter().map(|item| one(reporter, item)).collect()
+        }
+        DeValue::Array(_) if field.kind == FieldKind::Paths => {
+            mismatch(reporter, node, path, field.key, format!("a path, or a list of 1 to {MAX_FILES}"));
+            Vec::new()
+        }
+        // The number of a column, as it stands: no sign, no other base.
+        DeValue::Integer(number) if field.kind == FieldKind::Column && number.as_str().bytes().all(|b| b.is_ascii_digit()) => {
+            vec![number.as_str().to_owned()]
+        }
+        DeValue::String(_) => vec![one(reporter, node)],
+        _ if field.kind == FieldKind::Column => {
+            mismatch(reporter, node, path, field.key, "the name of a column, or its number, counted from 0".to_owned());
+            Vec::new()
         }
         _ => vec![one(reporter, node)],
     }
@@ -166,6 +182,8 @@ mod tests {
             assert_eq!((files.format, files.dir.as_str(), files.train_fraction), (*format, "some/where", None));
             assert!(!files.has_test_files());
         }
+        let by_number = |text: &str| read_text_of(text).unwrap().text();
+        assert_eq!(by_number("{ csv = { path = 'a', label = 4 } }"), by_number("{ csv = { path = 'a', label = '4' } }"));
         let many = read_text_of("{ cifar = { path = ['a', 'b'], test_path = 'c' } }").unwrap();
         assert_eq!(many.text(), "cifar(a,b,c)");
         assert_eq!(read_text_of("'mnist'").unwrap().text(), "mnist");
@@ -179,7 +197,10 @@ mod tests {
             ("{ ixd = { images = 'a' } }", "unknown format \"ixd\"", 3),
             ("{ idx = { images = 'a', label = 'b' } }", "did you mean `labels`?", 25),
             ("{ idx = 'a' }", "expected a table, as in { idx = { images", 9),
-            ("{ csv = { path = 'a', label = 3 } }", "`label` is the integer 3", 31),
+            ("{ csv = { path = 'a', label = -3 } }", "a column, or its number, counted from 0", 31),
+            ("{ csv = { path = 'a', label = 1.5 } }", "a column, or its number, counted from 0", 31),
+            ("{ csv = { path = 'a', label = 'y', train_fraction = 0 } }", "above 0 and below 1", 53),
+            ("{ cifar = { path = [] } }", "a path, or a list of 1 to 1000", 20),
             ("{ csv = { path = '', label = 'y' } }", "not empty", 18),
             ("{ csv = { path = 'a', label = 'y', train_fraction = 1.0 } }", "below 1", 53),
             ("{ csv = { path = 'a', label = 'y', test_path = 'b', train_fraction = 0.5 } }", "beside test examples", 53),

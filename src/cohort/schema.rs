@@ -324,6 +324,7 @@ fn files(format: Format) -> Value {
     let text = json!({ "type": "string", "minLength": 1 });
     let one = |field: &Field| match field.kind {
         FieldKind::Path | FieldKind::Name => text.clone(),
+        FieldKind::Column => json!({ "anyOf": [text, { "type": "integer", "minimum": 0 }] }),
         FieldKind::Paths => json!({ "anyOf": [text, { "type": "array", "minItems": 1, "items": text }] }),
     };
     let mut fields: Map<String, Value> = format.fields().iter().map(|field| (field.key.to_owned(), one(field))).collect();

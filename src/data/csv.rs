@@ -5,7 +5,7 @@ use ::csv::{ByteRecord, ReaderBuilder};
 
 use super::columns::place;
 use super::part::{Labels, MOST_INPUTS, Part};
-use super::{Limit, Read, Unreadable};
+use super::{Limit, Read, Unreadable, gzip};
 use crate::math::simd::{LANES, blocks};
 
 /// Labels while lines are read.
@@ -20,6 +20,7 @@ enum Growing {
 /// [`Unreadable`], with the line.
 pub fn read(bytes: &[u8], label: &str, limit: Limit) -> Read<Part> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    check_text(bytes)?;
     let first =
         bytes.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty() && line[0] != b'#').unwrap_or_default();
     // The one that the first line has most of; of equals the last, so the comma stands there.
@@ -28,15 +29,35 @@ pub fn read(bytes: &[u8], label: &str, limit: Limit) -> Read<Part> {
     let mut builder = ReaderBuilder::new();
     builder.has_headers(false).flexible(true).delimiter(delimiter).comment(Some(b'#')).trim(::csv::Trim::All);
     let mut reader = builder.from_reader(bytes);
-    let (mut record, mut table) = (ByteRecord::new(), None::<Table>);
+    let (mut record, mut table, mut last) = (ByteRecord::new(), None::<Table>, (0, false));
     while reader.read_byte_record(&mut record).map_err(|e| Unreadable::new(e.to_string(), "CSV"))? {
         let line = record.position().map_or(0, ::csv::Position::line);
+        last = (line, record.iter().any(|field| field.contains(&b'\n')));
         match &mut table {
             Some(table) => table.add(&record, line, limit)?,
             None => table = Some(Table::begin(&record, line, label, limit)?),
         }
     }
+    // A quote that does not end takes all lines behind it into one field.
+    if last.1 && bytes.iter().filter(|&&byte| byte == b'"').count() % 2 == 1 {
+        return Err(Unreadable::new(
+            format!("line {}: a quote that does not end", last.0),
+            "quotes around a field, doubled within",
+        ));
+    }
     table.ok_or_else(|| Unreadable::new("no line", "an example a line"))?.finish(limit)
+}
+
+/// Refuses what is no text, by its first bytes.
+fn check_text(bytes: &[u8]) -> Read<()> {
+    let first = &bytes[..bytes.len().min(4096)];
+    let found = match first {
+        [b'P', b'A', b'R', b'1', ..] => "a Parquet file",
+        _ if gzip::is_packed(first) => "a file packed by gzip",
+        _ if first.contains(&0) => "bytes that are no text (UTF-16, perhaps)",
+        _ => return Ok(()),
+    };
+    Err(Unreadable::new(found, "CSV: plain text in UTF-8"))
 }
 
 /// What is read so far.
@@ -78,13 +99,17 @@ impl Table {
             return Err(Unreadable::new(format!("line {line} of {} fields", record.len()), self.names.len().to_string()));
         }
         for (at, field) in record.iter().enumerate() {
-            if at == self.label {
+            if at == self.label && !field.is_empty() {
                 self.labels.add(field);
                 continue;
             }
             let Some(value) = number(field) else {
                 let shown = String::from_utf8_lossy(&field[..field.len().min(40)]).into_owned();
-                let found = format!("line {line}, column `{}`: `{shown}`", self.names[at]);
+                let shown = if field.is_empty() { "nothing".to_owned() } else { format!("`{shown}`") };
+                let found = format!("line {line}, column `{}`: {shown}", self.names[at]);
+                if at == self.label {
+                    return Err(Unreadable::new(found, "a label"));
+                }
                 return Err(Unreadable::new(found, "a number; words may stand in the column of the labels alone"));
             };
             self.values.push(value as f32);
@@ -171,6 +196,11 @@ mod tests {
             ("a,b\n1,2\n3\n", "b", "line 3 of 1 fields; expected 2"),
             ("a,b\n1,2\nx,3\n", "b", "line 3, column `a`: `x`; expected a number"),
             ("a,b\n1,2\n", "c", "no column `c`; expected one of a, b, or a number below 2"),
+            ("a,b\n1,2\n,3\n", "b", "line 3, column `a`: nothing; expected a number"),
+            ("a,b\n1,x\n1,\n", "b", "line 3, column `b`: nothing; expected a label"),
+            ("a,b\n1,x\n2,\"y\n3,x\n4,y\n", "b", "line 3: a quote that does not end"),
+            ("PAR1\u{15}\u{4}", "b", "a Parquet file; expected CSV"),
+            ("a\0,\0b\0\n\0", "b", "no text"),
             ("1,2\n", "2", "no column `2`"),
             ("1,nan\n", "0", "NaN as input 0 of example 0"),
             ("a,b\n", "b", "no example"),

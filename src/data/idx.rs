@@ -74,6 +74,9 @@ pub fn scaled(byte: u8) -> f32 {
 fn array(bytes: &[u8], width: usize, limit: Limit) -> Read<Array<'_>> {
     let header = gzip::first(bytes, 4 + 4 * MOST_DIMENSIONS)?;
     let [0, 0, kind, dimensions, ref sizes @ ..] = header[..] else {
+        if header.is_empty() {
+            return Err(Unreadable::new("an empty file", "an IDX file"));
+        }
         let start: Vec<String> = header.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let expected = "an IDX file, which begins with 00 00 08 and the number of its dimensions";
         return Err(Unreadable::new(format!("a file that begins with {}", start.join(" ")), expected));
@@ -147,7 +150,7 @@ mod tests {
         of_floats[2] = 0x0d;
         for (images, labels, place, text) in [
             (&b"hello"[..], &labels[..], Place::Images, "begins with 68 65 6c 6c"),
-            (&[], &labels, Place::Images, "begins with "),
+            (&[], &labels, Place::Images, "an empty file"),
             (&good[..good.len() - 1], &labels, Place::Images, "fewer values than its header says; expected [2, 1, 1] = 2"),
             (&idx(&[1, 1, 1], &[0, 1]), &labels, Place::Images, "more values"),
             (&labels, &labels, Place::Images, "is this a file of labels?"),

@@ -46,7 +46,13 @@ pub fn read(bytes: &[u8], inputs: &str, labels: &str, limit: Limit) -> Read<Part
             _ => None,
         };
         let Some(content) = content else { continue };
-        let Some((name, matrix)) = matrix(content, big_endian)? else { continue };
+        let (name, matrix) = match matrix(content, big_endian)? {
+            Matrix::Full(name, numbers) => (name, numbers),
+            Matrix::Other(name, what) if name == inputs || name == labels => {
+                return Err(Unreadable::new(format!("matrix `{name}`, {what}"), "a full matrix of real numbers"));
+            }
+            Matrix::Other(..) => continue,
+        };
         let slot = match &name {
             name if name == inputs => &mut found_inputs,
             name if name == labels => &mut found_labels,
@@ -76,16 +82,30 @@ pub fn read(bytes: &[u8], inputs: &str, labels: &str, limit: Limit) -> Read<Part
     }
 }
 
-/// Name and numbers of a matrix; nothing for one that is not full and numeric.
-fn matrix(content: Cow<'_, [u8]>, big_endian: bool) -> Read<Option<(String, Numbers<'_>)>> {
+/// What a file has under a name.
+enum Matrix<'a> {
+    /// Numbers.
+    Full(String, Numbers<'a>),
+    /// Something else, in words.
+    Other(String, &'static str),
+}
+
+/// Reads a matrix.
+fn matrix(content: Cow<'_, [u8]>, big_endian: bool) -> Read<Matrix<'_>> {
     let mut parts = Bytes { rest: &content, big_endian };
     let (_, flags) = parts.element()?;
     let [flags, ..] = parts.words(flags)[..] else { return Err(damaged("a matrix without flags")) };
     // Doubles to 64-bit integers; text, cells, structures and sparse ones have other numbers. Complex ones have a flag.
     let (class, is_complex) = (flags & 0xff, flags & 0x800 != 0);
-    if !(6..=15).contains(&class) || is_complex {
-        return Ok(None);
-    }
+    let other = match class {
+        1 => Some("a cell array"),
+        2 => Some("a structure"),
+        4 => Some("text"),
+        5 => Some("a sparse matrix"),
+        6..=15 => is_complex.then_some("of complex numbers"),
+        // Objects and the like do not even have a name in this place.
+        _ => return Ok(Matrix::Other(String::new(), "an object")),
+    };
     let (_, sizes) = parts.element()?;
     let shape: Vec<usize> = parts.words(sizes).into_iter().map(|size| size as usize).collect();
     if shape.len() > MOST_DIMENSIONS {
@@ -93,6 +113,9 @@ fn matrix(content: Cow<'_, [u8]>, big_endian: bool) -> Read<Option<(String, Numb
     }
     let (_, name) = parts.element()?;
     let name = String::from_utf8_lossy(name).into_owned();
+    if let Some(what) = other {
+        return Ok(Matrix::Other(name, what));
+    }
     let (kind, values) = parts.element()?;
     let element = match kind {
         1 => Element::Signed(1),
@@ -119,7 +142,7 @@ fn matrix(content: Cow<'_, [u8]>, big_endian: bool) -> Read<Option<(String, Numb
         }
     };
     let numbers = Numbers::new(shape, true, element, big_endian, values);
-    numbers.map(|numbers| Some((name.clone(), numbers))).map_err(|e| damaged(&format!("matrix `{name}`: {e}")))
+    numbers.map(|numbers| Matrix::Full(name.clone(), numbers)).map_err(|e| damaged(&format!("matrix `{name}`: {e}")))
 }
 
 fn damaged(found: &str) -> Unreadable {
@@ -220,6 +243,8 @@ mod tests {
     fn what_is_wrong_is_told() {
         let (x, y) = (matrix_of("F", &[2, 3], 2, &[1; 6]), matrix_of("y", &[1, 2], 1, &[0, 1]));
         let bomb = packed(&matrix_of("F", &[2, 5000], 2, &[1; 10_000]));
+        let mut cell = x.clone();
+        cell[16] = 1;
         let mut cut = file(&[x.clone(), y.clone()]);
         cut.truncate(cut.len() - 9);
         for (bytes, name, text) in [
@@ -227,7 +252,8 @@ mod tests {
             (file(&[x.clone(), x.clone()]), "F", "no matrix `y`; expected one of F"),
             (file(&[bomb, y.clone()]), "F", "packed data of more than 1000 bytes"),
             (file(&[matrix_of("F", &[u32::MAX, u32::MAX], 2, &[1; 6]), y.clone()]), "F", "6 bytes for an array"),
-            (file(&[matrix_of("F", &[2, 3], 17, &[1; 6]), y]), "F", "numbers of type 17"),
+            (file(&[matrix_of("F", &[2, 3], 17, &[1; 6]), y.clone()]), "F", "numbers of type 17"),
+            (file(&[cell, y]), "F", "matrix `F`, a cell array; expected a full matrix of real numbers"),
             (cut, "F", "cut off"),
             (b"hello".to_vec(), "F", "another header"),
         ] {

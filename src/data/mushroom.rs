@@ -24,6 +24,9 @@ pub fn read(bytes: &[u8], limit: Limit) -> Read<Part> {
             })?);
         }
     }
+    if mushrooms.is_empty() {
+        return Err(Unreadable::new("no mushroom", "one a line"));
+    }
     let of_attribute = |attribute| mushrooms.iter().map(|m| m[1 + attribute]).collect::<BTreeSet<u8>>();
     let columns: Vec<(usize, u8)> = (0..ATTRIBUTES)
         .flat_map(|attribute| of_attribute(attribute).into_iter().map(move |letter| (attribute, letter)))

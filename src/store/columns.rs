@@ -8,10 +8,13 @@ use std::sync::{Mutex, PoisonError};
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::Compression;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
 use crate::data::columns::{Column, Columns};
 use crate::data::{Limit, Unreadable};
@@ -42,6 +45,12 @@ fn read_unguarded(path: &Path, limit: Limit) -> Result<Columns, Unreadable> {
     let file = File::open(path).map_err(|e| wrong(&e))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| wrong(&e))?;
     let names: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
+    if let Some(packing) = foreign_packing(builder.metadata()) {
+        return Err(Unreadable::new(
+            format!("columns packed by {packing}"),
+            "snappy, zstd or no packing: write it again with one of these",
+        ));
+    }
     let rows = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
     if !limit.holds(rows, size_of::<f64>() * names.len().max(1)) {
         return Err(Unreadable::new(format!("{rows} rows of {} columns", names.len()), format!("{} bytes in all", limit.0)));
@@ -67,6 +76,16 @@ fn read_unguarded(path: &Path, limit: Limit) -> Result<Columns, Unreadable> {
     Ok(Columns { names, columns: columns.into_iter().map(|column| column.unwrap_or(Column::Numbers(Vec::new()))).collect() })
 }
 
+/// The first packing that nothing here unpacks.
+fn foreign_packing(metadata: &ParquetMetaData) -> Option<String> {
+    let columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
+    let known = |packing| matches!(packing, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_));
+    let packing = columns.map(ColumnChunkMetaData::compression).find(|packing| !known(*packing))?;
+    // `GZIP(GzipLevel(6))`, without the level.
+    let name = format!("{packing:?}").to_lowercase();
+    Some(name.split('(').next().unwrap_or_default().replace("_raw", ""))
+}
+
 /// The values of an array.
 fn values(array: &dyn Array) -> Option<Column> {
     macro_rules! numbers {
@@ -76,13 +95,26 @@ fn values(array: &dyn Array) -> Option<Column> {
                 DataType::Boolean => {
                     Some(Column::Numbers((0..array.len()).map(|row| f64::from(u8::from(array.as_boolean().value(row)))).collect()))
                 }
+                DataType::Float16 => {
+                    Some(Column::Numbers(array.as_primitive::<Float16Type>().values().iter().map(|&v| f64::from(v)).collect()))
+                }
+                DataType::Decimal128(_, scale) => {
+                    let unit = (0..scale.unsigned_abs()).fold(1.0, |unit, _| unit * 10.0);
+                    let number = |v: &i128| if *scale < 0 { *v as f64 * unit } else { *v as f64 / unit };
+                    Some(Column::Numbers(array.as_primitive::<Decimal128Type>().values().iter().map(number).collect()))
+                }
+                DataType::Utf8View => Some(Column::Words(array.as_string_view().iter().flatten().map(str::to_owned).collect())),
                 DataType::Utf8 => Some(Column::Words(array.as_string::<i32>().iter().flatten().map(str::to_owned).collect())),
                 DataType::LargeUtf8 => Some(Column::Words(array.as_string::<i64>().iter().flatten().map(str::to_owned).collect())),
                 DataType::Dictionary(_, _) => {
                     let dictionary = array.as_any_dictionary_opt()?;
-                    let Column::Words(words) = values(dictionary.values().as_ref())? else { return None };
-                    let keys = dictionary.normalized_keys();
-                    keys.into_iter().map(|key| words.get(key).cloned()).collect::<Option<_>>().map(Column::Words)
+                    let keys = dictionary.normalized_keys().into_iter();
+                    match values(dictionary.values().as_ref())? {
+                        Column::Words(words) => keys.map(|key| words.get(key).cloned()).collect::<Option<_>>().map(Column::Words),
+                        Column::Numbers(numbers) => {
+                            keys.map(|key| numbers.get(key).copied()).collect::<Option<_>>().map(Column::Numbers)
+                        }
+                    }
                 }
                 _ => None,
             }
@@ -100,7 +132,10 @@ mod tests {
     use std::fs;
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, BooleanArray, Float32Array, Int64Array, RecordBatch, StringArray};
+    use arrow_array::{
+        ArrayRef, ArrowPrimitiveType, BooleanArray, Decimal128Array, DictionaryArray, Float32Array, Int8Array, Int64Array,
+        PrimitiveArray, RecordBatch, StringArray, StringViewArray,
+    };
     use parquet::arrow::ArrowWriter;
 
     use super::*;
@@ -110,6 +145,35 @@ mod tests {
         let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
+    }
+
+    #[test]
+    fn columns_as_other_tools_write_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.parquet");
+        let half = <Float16Type as ArrowPrimitiveType>::Native::from_f32;
+        let halves = PrimitiveArray::<Float16Type>::from_iter_values([0.5, -2.0, 0.25].map(half));
+        let prices = Decimal128Array::from(vec![125, -5, 0]).with_precision_and_scale(10, 2).unwrap();
+        let keys = Int8Array::from(vec![1, 0, 1]);
+        let kinds = DictionaryArray::new(keys.clone(), Arc::new(Int64Array::from(vec![30, 10])) as ArrayRef);
+        let words = DictionaryArray::new(keys, Arc::new(StringArray::from(vec!["a", "b"])) as ArrayRef);
+        write(
+            &path,
+            vec![
+                ("half", Arc::new(halves) as ArrayRef),
+                ("price", Arc::new(prices)),
+                ("kind", Arc::new(kinds)),
+                ("word", Arc::new(words)),
+                ("view", Arc::new(StringViewArray::from(vec!["a longer word than twelve letters", "b", "c"]))),
+            ],
+        );
+        let columns = read(&path, Limit::default()).unwrap().columns;
+        let word = |words: [&str; 3]| Column::Words(words.map(str::to_owned).to_vec());
+        assert_eq!(columns[0], Column::Numbers(vec![0.5, -2.0, 0.25]));
+        assert_eq!(columns[1], Column::Numbers(vec![1.25, -0.05, 0.0]));
+        assert_eq!(columns[2], Column::Numbers(vec![10.0, 30.0, 10.0]));
+        assert_eq!(columns[3], word(["b", "a", "b"]));
+        assert_eq!(columns[4], word(["a longer word than twelve letters", "b", "c"]));
     }
 
     #[test]

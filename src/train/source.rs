@@ -72,8 +72,10 @@ pub enum FieldKind {
     Path,
     /// One path or several: files of the same kind, laid one behind the other.
     Paths,
-    /// The name of an array or a column.
+    /// The name of an array.
     Name,
+    /// The name of a column, or its number.
+    Column,
 }
 
 /// A field of the table that describes a set of files.
@@ -136,7 +138,7 @@ impl Format {
         const NPY: &[Field] = &[path("inputs"), path("labels"), test("test_inputs"), test("test_labels")];
         const MAT: &[Field] = &[path("path"), name("inputs", "F"), name("labels", "y"), test("test_path")];
         const TABLE: &[Field] =
-            &[path("path"), Field { key: "label", kind: FieldKind::Name, required: true, default: None }, test("test_path")];
+            &[path("path"), Field { key: "label", kind: FieldKind::Column, required: true, default: None }, test("test_path")];
         const CIFAR: &[Field] = &[
             Field { key: "path", kind: FieldKind::Paths, required: true, default: None },
             Field { key: "test_path", kind: FieldKind::Paths, required: false, default: None },

@@ -153,7 +153,7 @@ pub fn locate_published(published: Published, dir: &Path) -> Result<Files, DataE
 /// The files of a table, by absolute paths: relative to the cohort file, or else to the current directory.
 fn locate(files: &Files) -> Result<Files, DataError> {
     let mut found = Files { dir: String::new(), ..files.clone() };
-    for field in files.format.fields().iter().filter(|field| field.kind != FieldKind::Name) {
+    for field in files.format.fields().iter().filter(|field| matches!(field.kind, FieldKind::Path | FieldKind::Paths)) {
         for path in found.fields.get_mut(field.key).into_iter().flatten() {
             let beside = Path::new(&files.dir).join(&*path);
             let place = if !beside.exists() && Path::new(path).exists() { PathBuf::from(&*path) } else { beside };

@@ -75,7 +75,7 @@ impl Cell {
                 let jobs = self.command("qm", &["qstat", "-f"]).output().map(|output| text(&output)).unwrap_or_default();
                 panic!("{what}: not within {patience:?}\n{jobs}");
             }
-            thread::sleep(Duration::from_millis(100));
+            thread::sleep(Duration::from_millis(20));
         }
     }
 }

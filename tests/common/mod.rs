@@ -9,7 +9,7 @@ pub mod processes;
 pub mod random;
 pub mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,8 +23,8 @@ pub const RESULT_TABLES: [&str; 5] = ["runs", "measures", "metrics", "gradients"
 const DEPENDENCE: &str = "dependence";
 /// All tables.
 pub const TABLES: [&str; 6] = ["runs", "measures", "metrics", "gradients", "aggregate", "provenance"];
-/// A call that takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// A call that takes longer hangs: a machine may be slow, and others may work on it.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A directory for one test: cohort files and stores, gone at the end.
 pub struct Lab {
@@ -115,6 +115,16 @@ impl Lab {
     /// How many records of a kind a store has, each copy counted.
     pub fn records(&self, store: &str, kind: u8) -> usize {
         self.segments(store).iter().flat_map(|segment| frames(segment)).filter(|frame| frame.kind == kind).count()
+    }
+
+    /// How many trainings a store has, each once: a merge that was killed leaves some twice. None where no store was made.
+    pub fn trainings(&self, store: &str) -> usize {
+        if !self.path(store).join(".infoplane/segments").is_dir() {
+            return 0;
+        }
+        let segments = self.segments(store).into_iter().filter(|path| path.extension().is_some_and(|e| e == "seg"));
+        let all = segments.flat_map(|path| frames(&path)).filter(|frame| frame.kind == TRAINING);
+        all.map(|frame| frame.id).collect::<BTreeSet<_>>().len()
     }
 
     /// Segments of a store, by name.

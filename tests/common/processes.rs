@@ -1,13 +1,14 @@
 //! Processes of the program: found in `/proc`, signalled by their ids.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a process may take to come or go.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// What takes longer than this never happens: a machine may be slow, and others may work on it.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Time between two looks.
 const NAP: Duration = Duration::from_millis(2);
 
@@ -62,6 +63,20 @@ pub fn wait_for_workers(call: &mut Child, store: &Path) -> Vec<u32> {
 #[track_caller]
 pub fn wait_for_end(call: &mut Child) -> ExitStatus {
     wait_for("the end of a call", || call.try_wait().expect("the state of a child"))
+}
+
+/// Paths of the checkpoints of a store, by name: trainings that are under way, or were when their worker died.
+pub fn checkpoints(store: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(store.join(".infoplane/checkpoints")).into_iter().flatten().flatten();
+    let mut paths: Vec<_> =
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "checkpoint")).collect();
+    paths.sort();
+    paths
+}
+
+/// The bytes of those checkpoints. One that is removed meanwhile is none.
+pub fn checkpointed(store: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    checkpoints(store).into_iter().filter_map(|path| Some((path.clone(), fs::read(path).ok()?))).collect()
 }
 
 /// Fails if a worker stays on the store.

@@ -37,6 +37,9 @@ pub enum FetchError {
         /// Bytes that have arrived.
         kept: u64,
     },
+    /// It is neither on a web server nor a path.
+    #[error("{0}: expected a URL that begins with http:// or https://, or a directory")]
+    Scheme(String),
     /// It is not the published file.
     #[error("{from}: the MD5 checksum is {found}, that of the published file {expected}; it is thrown away")]
     Checksum {
@@ -93,6 +96,8 @@ pub fn fetch(from: &str, to: &Path, md5: Option<&str>, hear: &mut Hear<'_>) -> R
     let part = to.with_file_name(format!(".{name}.part"));
     if is_url(from) {
         download(from, &part, hear)?;
+    } else if from.contains("://") {
+        return Err(FetchError::Scheme(from.to_owned()));
     } else {
         copy(Path::new(from), &part, hear)?;
     }

@@ -80,7 +80,7 @@ fn is_whole(path: &Path, md5: Option<&str>) -> bool {
 
 fn say(quiet: bool, text: &str) {
     if !quiet {
-        eprintln!("{text}");
+        tell!("{text}");
     }
 }
 

@@ -241,19 +241,19 @@ fn tell(question: &Question, answer: &Answer, sample: &Sample, arguments: &Estim
         Some(y) if answer.quantity == "I(X;Y)" => format!("{} examples of {x} + {y} dimensions", sample.examples()),
         _ => format!("{} examples of {x} units", sample.examples()),
     };
-    eprintln!("{} by {} {}, {size}{unit}:", answer.quantity, question.spec.name(), estimate.params);
+    tell!("{} by {} {}, {size}{unit}:", answer.quantity, question.spec.name(), estimate.params);
     if let Some(spread) = &answer.spread {
         let [low, high] = spread.interval.map(|end| end * scale);
         let error = spread.standard_error * scale;
-        eprintln!("standard error {error:.6}, 95 % interval {low:.6} to {high:.6} ({} draws)", spread.draws);
+        tell!("standard error {error:.6}, 95 % interval {low:.6} to {high:.6} ({} draws)", spread.draws);
     }
     if let Some(null) = &answer.null {
         let (mean, sd) = (null.mean * scale, null.sd * scale);
         let done = if arguments.shuffle_correct { "; their mean is subtracted" } else { "" };
-        eprintln!("shuffled: {mean:.6} ± {sd:.6}, p = {} ({} shuffles){done}", null.p_value, null.permutations);
+        tell!("shuffled: {mean:.6} ± {sd:.6}, p = {} ({} shuffles){done}", null.p_value, null.permutations);
     }
     for warning in &estimate.warnings {
-        eprintln!("note: {warning}");
+        tell!("note: {warning}");
     }
 }
 

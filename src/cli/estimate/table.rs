@@ -41,7 +41,7 @@ pub fn compare(
     if !quiet {
         let (x, y) = sample.dims();
         let y = y.map_or_else(String::new, |y| format!(", y of {y}"));
-        eprintln!("{} examples, x of {x} dimensions{y}", sample.examples());
+        tell!("{} examples, x of {x} dimensions{y}", sample.examples());
         text.push_str("estimator      quantity  value        unit  seconds  parameters\n");
     }
     for (question, answer, seconds) in &rows {
@@ -66,8 +66,8 @@ pub fn compare(
     if !quiet {
         for (question, answer, _) in &rows {
             match answer {
-                Ok(answer) => answer.estimate.warnings.iter().for_each(|w| eprintln!("note: {}: {w}", question.spec.name())),
-                Err(why) => eprintln!("left out: {}: {why}", question.spec.name()),
+                Ok(answer) => answer.estimate.warnings.iter().for_each(|w| tell!("note: {}: {w}", question.spec.name())),
+                Err(why) => tell!("left out: {}: {why}", question.spec.name()),
             }
         }
     }

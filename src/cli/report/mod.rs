@@ -1,5 +1,6 @@
 //! `infoplane report`: a cohort as one HTML file; and the overview of several.
 
+mod dependence;
 mod findings;
 mod gather;
 
@@ -58,7 +59,7 @@ pub fn report(arguments: &ReportArguments, quiet: bool) -> Result<Exit, Failure>
         written.push(overview(&loaded, &found, &index, &store)?);
     }
     if !quiet {
-        written.iter().for_each(|path| eprintln!("wrote {}", path.display()));
+        written.iter().for_each(|path| tell!("wrote {}", path.display()));
     }
     if arguments.json { print(format!("{:#}\n", findings::as_json(&found)).as_bytes()) } else { Ok(Exit::Done) }
 }

@@ -1,9 +1,11 @@
 //! `infoplane serve`: a dashboard of a store, read-only, for a browser on this machine.
 //!
-//! `http` reads requests and writes answers, `desk` knows the store and makes the pages, `token` is who may look.
+//! `http` reads requests and writes answers, `desk` knows the store and makes the pages, `results` lists what was measured of a run, `token` is
+//! who may look.
 
 mod desk;
 mod http;
+mod results;
 mod token;
 
 use std::io::{self, Read};
@@ -63,7 +65,7 @@ pub fn serve(arguments: &ServeArguments, quiet: bool) -> Result<Exit, Failure> {
     let door =
         Arc::new(Door::new(address, std::env::var("INFOPLANE_TOKEN").ok()).map_err(|e| Failure::from_error(Exit::Internal, &e))?);
     if !quiet {
-        eprintln!("serving {} at {}; Ctrl-C ends", arguments.store.out.display(), door.invitation(address));
+        tell!("serving {} at {}; Ctrl-C ends", arguments.store.out.display(), door.invitation(address));
     }
     let interrupt = Interrupt::listen(&[])?;
     let busy = Arc::new(AtomicUsize::new(0));
