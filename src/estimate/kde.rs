@@ -145,9 +145,9 @@ impl Kde {
             values.iter_mut().for_each(|v| *v = (centred(*v) * scale).clamp(-1e30, 1e30));
         };
         if exec.parallel {
-            kept.par_iter_mut().for_each(scale)
+            kept.par_iter_mut().for_each(scale);
         } else {
-            kept.iter_mut().for_each(scale)
+            kept.iter_mut().for_each(scale);
         }
         kept
     }

@@ -117,7 +117,7 @@ impl Points {
             pieces.map(fill).reduce(|| true, |a, b| a && b)
         } else {
             let pieces = self.values.chunks_mut(part).enumerate().zip(self.reach.chunks_mut(PIECE * LANES));
-            pieces.map(fill).fold(true, |a, b| a && b)
+            pieces.map(fill).fold(true, |a, b| a & b)
         };
         self.lattice = lattice && largest * scale <= 1.0;
     }
