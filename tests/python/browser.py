@@ -260,6 +260,7 @@ def check_board(browser, address, pictures):
     browser.picture(pictures / "board.png")
     # A narrow window needs no scrolling to the side.
     browser.call("Emulation.setDeviceMetricsOverride", width=400, height=900, deviceScaleFactor=1, mobile=False)
+    browser.wait("a narrow window", lambda: browser.js("innerWidth") <= 400)
     assert browser.js("document.documentElement.scrollWidth") <= 400, "the dashboard is wider than the window"
     browser.picture(pictures / "board-narrow.png")
     browser.call("Emulation.setDeviceMetricsOverride", width=1280, height=1000, deviceScaleFactor=1, mobile=False)
