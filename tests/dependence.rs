@@ -111,3 +111,52 @@ fn nothing_is_measured_twice_and_nothing_is_lost_on_the_way() {
     lab.call(&["run", "d.toml", "--out", "r"]).expect(0);
     assert!(!lab.table("r", "d", "dependence").exists());
 }
+
+/// What `table` says of the values of a run at the last epoch: measure, layers, units, value.
+fn last_of_run_0(table: &Contents) -> Vec<[String; 6]> {
+    let place = |name: &str| table.columns.iter().position(|column| column == name).expect("a column");
+    let columns = ["measure", "layer_a", "layer_b", "unit_a", "unit_b", "value"].map(place);
+    let is_last = |row: &&Vec<String>| row[place("run")] == "0" && row[place("epoch")] == "11";
+    table.rows.iter().filter(is_last).map(|row| columns.map(|column| row[column].clone())).collect()
+}
+
+#[test]
+fn values_stand_beside_those_of_information() {
+    let lab = lab();
+    let known = last_of_run_0(&Contents::read(&lab.table("r", "d", "dependence")));
+    assert_eq!(known.len(), 6 + 6 + (6 + 3 + 1));
+    // As JSON they are all there, to the bit; as text with four decimals.
+    let shown = lab.call(&["show", "d:d:0", "--out", "r", "--json"]).expect(0).stdout;
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    let cell = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let rows = shown["dependence"].as_array().expect("a list");
+    let keys = ["measure", "layer_a", "layer_b", "unit_a", "unit_b", "value"];
+    let told: Vec<[String; 6]> = rows.iter().map(|row| keys.map(|key| cell(&row[key]))).collect();
+    assert_eq!(told, known);
+    assert!(rows.iter().all(|row| row["epoch"] == 11 && row["split"] == "test"), "{rows:?}");
+    let text = lab.call(&["show", "d:d:0", "--out", "r"]).expect(0).stdout;
+    for [measure, a, b, unit_a, unit_b, value] in &known {
+        let pair = match (a.as_str(), unit_a.as_str()) {
+            ("-1", _) => format!("layers input and {b}"),
+            (_, "null") => format!("layers {a} and {b}"),
+            _ => format!("layer {a}, units {unit_a} and {unit_b}"),
+        };
+        let value = format!("{:.4}", value.parse::<f64>().expect("a number"));
+        let is_it = |line: &&str| line.contains(measure) && line.contains(&pair) && line.ends_with(&value);
+        assert!(text.lines().any(|line| is_it(&line)), "{measure} {pair} {value}: {text}");
+    }
+    // TensorBoard gets a curve a pair.
+    lab.call(&["tensorboard", "d", "--out", "r"]).expect(0);
+    let events = fs::read(lab.path("r/d/tensorboard/d/run0/test/events.out.tfevents.0.infoplane")).expect("curves");
+    for tag in ["/layers input and 0", "/layers 1 and 2", "/layer 0, units 2 and 3"] {
+        assert!(events.windows(tag.len()).any(|bytes| bytes == tag.as_bytes()), "{tag}");
+    }
+    // The report holds a map of every measure, over both runs.
+    lab.call(&["report", "d", "--out", "r"]).expect(0);
+    let page = fs::read_to_string(lab.path("r/d/report.html")).expect("a report");
+    let begin = page.split_once("id=\"data\">").expect("data").1;
+    let data: serde_json::Value = serde_json::from_str(begin.split_once("</script>").expect("an end").0).expect("JSON");
+    let maps = data["experiments"][0]["maps"].as_array().expect("maps");
+    let kinds: Vec<String> = maps.iter().map(|map| format!("{} {} {}", map["view"], map["layer"], map["size"])).collect();
+    assert_eq!(kinds, ["0 null 4", "1 null 4", "2 0 4", "2 1 3", "2 2 2"]);
+}

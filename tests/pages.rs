@@ -11,7 +11,22 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use common::Lab;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use common::{Lab, tables::Contents};
+
+/// Three runs of two estimators; the middle one is asked for.
+const MEDIAN: &str = r#"
+name = "median"
+n_runs = 3
+plot_median = true
+
+[experiment]
+architecture = [4, 3]
+epochs = 3
+batch_size = 1024
+estimators = ["binning", "svcca"]
+"#;
 
 /// Two experiments, two runs each; one label is a script, and so is the description.
 const PAGES: &str = r#"
@@ -82,7 +97,10 @@ fn pages_work_in_a_browser() {
             rates.join(", ")
         ),
     );
+    lab.write("median.toml", MEDIAN);
     lab.call(&["run", "pages.toml", "--out", "r"]).expect(0);
+    lab.call(&["run", "median.toml", "--out", "m"]).expect(0);
+    lab.call(&["report", "median", "--out", "m"]).expect(0);
     lab.call(&["run", "large.toml", "--out", "large"]).expect(0);
     lab.call(&["report", "pages", "--out", "r"]).expect(0);
     lab.call(&["report", "large", "--out", "large"]).expect(0);
@@ -94,6 +112,7 @@ fn pages_work_in_a_browser() {
     let mut command = Command::new(&python);
     command.arg(script).arg(chromium).arg(pictures);
     command.arg(format!("report={}", lab.path("r/pages/report.html").display()));
+    command.arg(format!("median={}", lab.path("m/median/report.html").display()));
     command.arg(format!("large={}", lab.path("large/large/report.html").display()));
     command.arg(format!("movie={}", lab.path("r/pages/figures/movie_train.mp4").display()));
     command.arg(format!("board={}", board.address));
@@ -146,9 +165,49 @@ fn several_cohorts_leave_reports_and_an_overview() {
 }
 
 #[test]
+fn a_cohort_of_medians_is_told_by_its_medians() {
+    let lab = Lab::new();
+    lab.write("median.toml", MEDIAN);
+    lab.call(&["run", "median.toml", "--out", "r"]).expect(0);
+    let average = |expected: &str| {
+        lab.call(&["report", "median", "--out", "r"]).expect(0);
+        let page = std::fs::read_to_string(lab.path("r/median/report.html")).expect("a report");
+        let data = page.split_once("id=\"data\">").expect("data").1.split_once("</script>").expect("an end").0;
+        let data: serde_json::Value = serde_json::from_str(data).expect("JSON");
+        assert_eq!(data["average"], expected);
+        let view = data["views"].as_array().expect("views").iter().position(|view| view == "binning bin_width 0.07 · train");
+        let planes = data["experiments"][0]["planes"].as_array().expect("planes");
+        let plane = planes.iter().find(|plane| plane["view"].as_u64() == view.map(|view| view as u64)).expect("a plane");
+        unpacked(&plane["average"]["x"])
+    };
+    let table = Contents::read(&lab.table("r", "median", "aggregate"));
+    let known = |column: &str| -> Vec<f64> {
+        let splits = table.column("split");
+        let values = table.column(column).into_iter().zip(splits).filter(|(_, split)| *split == "train");
+        values.map(|(value, _)| value.parse().expect("a number")).collect()
+    };
+    let close = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3);
+    let medians = average("median");
+    assert!(close(&medians, &known("i_xt_median")) && !close(&medians, &known("i_xt_mean")), "{medians:?}");
+    // Nothing runs again for it.
+    lab.write("median.toml", &MEDIAN.replace("plot_median = true", ""));
+    lab.call(&["run", "median.toml", "--out", "r"]).expect(0);
+    assert!(close(&average("mean"), &known("i_xt_mean")));
+}
+
+/// The numbers of a packed series, all of which are there.
+fn unpacked(packed: &serde_json::Value) -> Vec<f64> {
+    let (low, high) = (packed["low"].as_f64().expect("a number"), packed["high"].as_f64().expect("a number"));
+    let bytes = STANDARD_NO_PAD.decode(packed["data"].as_str().expect("text")).expect("base64");
+    let step = |pair: &[u8]| f64::from(u16::from_le_bytes([pair[0], pair[1]]));
+    bytes.chunks(2).map(|pair| low + step(pair) / 65_534.0 * (high - low)).collect()
+}
+
+#[test]
 fn a_dashboard_gives_what_is_asked_for_and_nothing_else() {
     let lab = Lab::new();
-    lab.write("pages.toml", &PAGES.replace("= 40", "= 3"));
+    let both = PAGES.replace("= 40", "= 3\nestimators = [\"binning\", \"dcor\"]");
+    lab.write("pages.toml", &both);
     lab.call(&["run", "pages.toml", "--out", "r"]).expect(0);
     lab.write("r/pages/secret.txt", "secret");
     lab.write("secret.png", "secret");
@@ -162,6 +221,8 @@ fn a_dashboard_gives_what_is_asked_for_and_nothing_else() {
         ("/search?q=colour%3Dred", "no key `colour`"),
         ("/search?q=nothere", "no cohort `nothere`"),
         ("/run?id=pages%3Aactivation_fn%3Dtanh%3A0", "Attempts"),
+        ("/run?id=pages%3Aactivation_fn%3Dtanh%3A0", "<th scope=\"col\">I(X;T)</th>"),
+        ("/run?id=pages%3Aactivation_fn%3Dtanh%3A0", "<td>layers input and 0</td>"),
         ("/api/status", "\"cohort\":\"pages\""),
         ("/files/pages/measures.parquet", "PAR1"),
         ("/files/pages/figures/infoplane_test.png", "image/png"),

@@ -76,6 +76,11 @@ fn planes_are_selected_and_drawn_as_asked_for() {
     assert_eq!(panels(&["--estimator", "upper noise_variance 0.01", "--where", "learning_rate=1e-2"]).0, 2);
     assert_eq!(panels(&["--where", "activation_fn=tanh", "--where", "learning_rate=0.001"]).0, 2);
     assert_eq!(panels(&["--runs", "--estimator", "binning"]).0, 8);
+    // A sheet for one column of print: 8.5 cm wide, no text below 7 points.
+    let narrow = panels(&["--width", "8.5"]).1;
+    assert!(narrow.contains("width=\"240.94pt\"") && panels(&["--width", "8.5 cm"]).1 == narrow);
+    let sizes = narrow.split("font-size=\"").skip(1).map(|rest| rest.split('"').next().expect("a size").parse::<f64>());
+    assert!(sizes.map(|size| size.expect("a number")).all(|size| size >= 7.0));
     let (_, ellipses) = panels(&["--ci"]);
     assert_eq!(ellipses.matches("fill-opacity").count(), 8 * 3);
     let median = panels(&["--average", "median"]).1;
@@ -88,6 +93,8 @@ fn planes_are_selected_and_drawn_as_asked_for() {
     let again = lab.call(&["run", "c.toml", "--out", "r", "--json"]).expect(0).stdout;
     let again: serde_json::Value = serde_json::from_str(&again).expect("JSON");
     assert_eq!(again["tasks"]["done"], 0, "{again}");
+    lab.call(&["plot", "compare", "c", "--out", "r", "--split", "test", "--to", "y.svg"]).expect(0);
+    assert!(fs::read_to_string(lab.path("y.svg")).expect("an SVG").contains("median of 2 runs"));
     assert!(panels(&[]).1.contains("median of 2 runs") && panels(&["--average", "mean"]).1.contains("mean of 2 runs"));
     assert_ne!(panels(&["--colours", "log"]).1, panels(&[]).1);
     let limits: Vec<String> =
@@ -130,6 +137,8 @@ fn what_cannot_be_drawn_is_told_with_what_can() {
         (&["infoplane", "c", "--estimator", "lower"], 3, "binning bin_width 0.07 on full"),
         (&["infoplane", "c", "--where", "activation_fn=sigmoid"], 3, "values of activation_fn are relu; tanh"),
         (&["infoplane", "c", "--where", "colour=red"], 3, "expected one of experiment, dataset"),
+        (&["infoplane", "c", "--width", "0"], 2, "centimetres from 4 to 200"),
+        (&["snr", "c", "--width", "NaN"], 2, "centimetres from 4 to 200"),
         (&["infoplane", "c", "--limits", "1,0,0,1"], 2, "X0,X1,Y0,Y1"),
         (&["infoplane", "c", "--to", "x.png"], 2, "choose one with --split"),
         (&["activations", "c", "--run", "2"], 3, "runs are 0 to 1"),

@@ -8,12 +8,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::exit::{Exit, Failure};
 use super::figures::planes::{self, Average, PlaneOptions};
 use super::figures::select::Wanted;
-use super::figures::{Drawing, Figure, Format, activations, compare, curves, movie};
+use super::figures::{Drawing, Figure, Format, activations, centimetres, compare, curves, movie};
 use super::load::Loaded;
 use super::{StoreArguments, load};
 use crate::plot::colormap::Colormap;
-use crate::plot::{EpochSpread, PlaneLimits, PlaneStyle};
+use crate::plot::{EpochSpread, PlaneLimits, PlaneStyle, SheetWidth};
 use crate::store::Store;
+use crate::store::tables::read_metrics;
 use crate::train::spec::Split;
 use crate::worker::look::Together;
 
@@ -145,7 +146,8 @@ struct MovieArguments {
     to: Option<PathBuf>,
 }
 
-/// How alike the layers are, every layer with every layer: mean over runs of svcca or dcor, which the cohort must have measured
+/// How alike the layers are, every layer with every layer: svcca or dcor, which the cohort must have measured, mean over runs, or
+/// median where the cohort has plot_median
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   infoplane plot compare layers --measure svcca
@@ -182,6 +184,10 @@ struct SourceArguments {
 struct CommonArguments {
     #[command(flatten)]
     source: SourceArguments,
+    /// Width of the figure when it is printed, as 8.5 for one column of a journal: as many columns of panels as fit with text of 7 points or
+    /// more [default: 8.5 for one panel, else 17]
+    #[arg(long, value_name = "CM", value_parser = centimetres)]
+    width: Option<f64>,
     /// Vectors instead of pixels
     #[arg(long)]
     svg: bool,
@@ -256,25 +262,29 @@ pub fn plot(arguments: &PlotArguments, quiet: bool) -> Result<Exit, Failure> {
     match &arguments.kind {
         Kind::Infoplane(a) => {
             let job = Job::new(&a.common.source)?;
-            let wanted = job.wanted()?.by(a.by.estimator.clone());
+            let wanted = job.wanted()?.by(a.by.estimator.clone()).wide(a.common.width());
             let figures = planes::draw(&wanted, &a.options(job.average()))?;
             job.write(figures, a.common.place(), quiet, || Ok(wanted.nothing("measures", &planes::there_is(&wanted)?)))
         }
         Kind::MiEpochs(a) => {
             let job = Job::new(&a.common.source)?;
-            let wanted = job.wanted()?.by(a.by.estimator.clone());
+            let wanted = job.wanted()?.by(a.by.estimator.clone()).wide(a.common.width());
             let figures = curves::mi_epochs(&wanted, a.runs)?;
             job.write(figures, a.common.place(), quiet, || Ok(wanted.nothing("measures", &planes::there_is(&wanted)?)))
         }
         Kind::Snr(a) => {
             let job = Job::new(&a.common.source)?;
-            let wanted = job.wanted()?;
-            job.write(curves::snr(&wanted, a.runs)?, a.common.place(), quiet, || Ok(wanted.nothing("gradients", &recorded())))
+            let wanted = job.wanted()?.wide(a.common.width());
+            job.write(curves::snr(&wanted, a.runs)?, a.common.place(), quiet, || {
+                Ok(wanted.nothing("gradients", &recorded(&wanted)))
+            })
         }
         Kind::Accuracy(AccuracyArguments { curves: a }) => {
             let job = Job::new(&a.common.source)?;
-            let wanted = job.wanted()?;
-            job.write(curves::accuracy(&wanted, a.runs)?, a.common.place(), quiet, || Ok(wanted.nothing("metrics", &recorded())))
+            let wanted = job.wanted()?.wide(a.common.width());
+            job.write(curves::accuracy(&wanted, a.runs)?, a.common.place(), quiet, || {
+                Ok(wanted.nothing("metrics", &recorded(&wanted)))
+            })
         }
         Kind::Activations(a) => look(a, Together::Layers, None, quiet),
         Kind::SingleNeuron(a) => look(&a.look, Together::Neurons, a.layer, quiet),
@@ -287,9 +297,9 @@ pub fn plot(arguments: &PlotArguments, quiet: bool) -> Result<Exit, Failure> {
         }
         Kind::Compare(a) => {
             let job = Job::new(&a.common.source)?;
-            let wanted = job.wanted()?.by(a.measure.clone());
+            let wanted = job.wanted()?.by(a.measure.clone()).wide(a.common.width());
             let nothing = || Ok(wanted.nothing("comparisons of layers", &compare::there_is(&wanted)?));
-            job.write(compare::draw(&wanted, a.epoch)?, a.common.place(), quiet, nothing)
+            job.write(compare::draw(&wanted, a.epoch, job.average())?, a.common.place(), quiet, nothing)
         }
         Kind::Unknown(words) => {
             let kind = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
@@ -302,14 +312,15 @@ pub fn plot(arguments: &PlotArguments, quiet: bool) -> Result<Exit, Failure> {
 fn look(a: &ActivationArguments, together: Together, layer: Option<usize>, quiet: bool) -> Result<Exit, Failure> {
     let job = Job::new(&a.common.source)?;
     let index = Store::open_existing(&a.common.source.store.out)?.index()?;
-    let wanted = job.wanted()?;
+    let wanted = job.wanted()?.wide(a.common.width());
     let figures = activations::draw(&wanted, &job.loaded, &index, activations::Look { together, run: a.run, layer })?;
-    job.write(figures, a.common.place(), quiet, || Ok(wanted.nothing("snapshots", &recorded())))
+    job.write(figures, a.common.place(), quiet, || Ok(wanted.nothing("snapshots", &recorded(&wanted))))
 }
 
-/// Splits on which trainings record metrics and gradients.
-fn recorded() -> std::collections::BTreeSet<String> {
-    ["train", "test"].map(str::to_owned).into()
+/// Splits on which trainings record metrics and gradients; none if no training is done.
+fn recorded(wanted: &Wanted) -> std::collections::BTreeSet<String> {
+    let is_there = read_metrics(&wanted.dir.join("metrics.parquet")).is_ok_and(|mut rows| rows.next().is_some());
+    if is_there { ["train", "test"].map(str::to_owned).into() } else { std::collections::BTreeSet::new() }
 }
 
 impl PlaneArguments {
@@ -328,12 +339,17 @@ impl PlaneArguments {
             Some(Spread::Log) => EpochSpread::Log,
             Some(Spread::Linear) => EpochSpread::Linear,
         };
-        let style = PlaneStyle { map, spread, limits: self.limits };
+        let style = PlaneStyle { map, spread, limits: self.limits, width: self.common.width() };
         PlaneOptions { average, runs: self.runs, ci: self.ci, style }
     }
 }
 
 impl CommonArguments {
+    /// How wide sheets are.
+    fn width(&self) -> SheetWidth {
+        self.width.map_or(SheetWidth::Auto, SheetWidth::Centimetres)
+    }
+
     /// Where figures go, in which format.
     fn place(&self) -> (Option<&Path>, Format) {
         (self.to.as_deref(), if self.svg { Format::Svg } else { Format::Png })

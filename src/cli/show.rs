@@ -13,9 +13,12 @@ use super::exit::{Exit, Failure};
 use super::print::print;
 use super::studies::Open;
 use crate::query::facts;
-use crate::query::show::{Card, card};
+use crate::query::show::{Card, Dependent, card};
 use crate::query::status::{standing, under_way};
 use crate::query::study::resolve;
+
+/// Pairs of one measure and split that are listed for people; JSON has them all.
+const MOST_PAIRS: usize = 200;
 
 /// Show a run: settings, metrics and measures at the last epoch, figures
 #[derive(Args, Debug)]
@@ -104,8 +107,29 @@ fn text(shown: &Shown) -> String {
     } else {
         text.push_str("measures: none committed\n");
     }
+    dependence(&mut text, &card.dependence);
     for figure in &shown.figures {
         let _ = writeln!(text, "figure {}", figure.display());
     }
     text
+}
+
+/// Lists how layers depend on each other, and units; nothing where nobody asked.
+fn dependence(text: &mut String, all: &[Dependent]) {
+    let Some(first) = all.first() else { return };
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "dependence at epoch {}", first.epoch);
+    let mut rows = vec![["measure", "", "split", "of", "value"].map(str::to_owned).to_vec()];
+    let mut left_out = 0;
+    for one in all.chunk_by(|a, b| (a.measure, &a.params, a.split) == (b.measure, &b.params, b.split)) {
+        left_out += one.len().saturating_sub(MOST_PAIRS);
+        rows.extend(one.iter().take(MOST_PAIRS).map(|d| {
+            let words = [d.measure, &d.params, d.split].map(str::to_owned);
+            [&words[..], &[d.pair(), format!("{:.4}", d.value)]].concat()
+        }));
+    }
+    text.push_str(&aligned(&rows, "  "));
+    if left_out > 0 {
+        let _ = writeln!(text, "  and {left_out} more; --json has them all");
+    }
 }

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::StoreArguments;
 use super::exit::{Exit, Failure};
-use super::figures::{Figure, Format};
+use super::figures::{Figure, Format, centimetres};
 use super::print::print;
-use crate::plot::{ChartAxis, ChartFigure, ChartPanel, ChartSeries, charts};
+use crate::plot::{ChartAxis, ChartFigure, ChartPanel, ChartSeries, SheetWidth, charts};
 use crate::store::OsDisk;
 use crate::store::tables::{Cell, Column as TableColumn, ColumnType, Table, TableWriter, publish, write_csv};
 use crate::study::{self, Answer, Axis, Values};
@@ -41,6 +41,9 @@ pub struct StudyArguments {
     /// Random rotations (weighted-binning)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rotations: Option<u32>,
+    /// Width of the figure when it is printed; text has 7 points or more then [default: as its panels demand]
+    #[arg(long, value_name = "CM", value_parser = centimetres)]
+    width: Option<f64>,
     /// Draw the figure as vectors (SVG) instead of pixels (PNG)
     #[arg(long)]
     svg: bool,
@@ -84,8 +87,9 @@ pub fn study(arguments: &StudyArguments, quiet: bool) -> Result<Exit, Failure> {
     let dir = arguments.store.out.join("studies");
     let written = table(kind.name(), &answer, &dir).map_err(|e| Failure::from_error(Exit::Store, &e))?;
     let format = if arguments.svg { Format::Svg } else { Format::Png };
+    let width = arguments.width.map_or(SheetWidth::Auto, SheetWidth::Centimetres);
     let figure = dir.join(format!("{}.{}", kind.name(), format.extension()));
-    Figure::sheet(kind.name().to_owned(), charts(&figure_of(&answer))).write(&figure, format)?;
+    Figure::sheet(kind.name().to_owned(), charts(&figure_of(&answer, width))).write(&figure, format)?;
     if !quiet {
         tell!("{}", answer.title);
         answer.findings.iter().for_each(|finding| tell!("  {finding}"));
@@ -162,7 +166,7 @@ fn cell(column: &study::Column, row: usize) -> Cell<'_> {
     }
 }
 
-fn figure_of(answer: &Answer) -> ChartFigure {
+fn figure_of(answer: &Answer, width: SheetWidth) -> ChartFigure {
     let axis = |axis: &Axis| ChartAxis { label: axis.label.clone(), log: axis.log };
     let series =
         |series: &study::Series| ChartSeries { name: series.name.clone(), joined: series.joined, points: series.points.clone() };
@@ -172,7 +176,7 @@ fn figure_of(answer: &Answer) -> ChartFigure {
         y: axis(&chart.y),
         series: chart.series.iter().map(series).collect(),
     };
-    ChartFigure { title: answer.title.clone(), panels: answer.charts.iter().map(panel).collect() }
+    ChartFigure { title: answer.title.clone(), panels: answer.charts.iter().map(panel).collect(), width }
 }
 
 fn as_json(kind: Kind, answer: &Answer) -> Value {

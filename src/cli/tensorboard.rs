@@ -17,7 +17,7 @@ use super::print::shell_word;
 use crate::grid::Experiment;
 use crate::plot::events::{self, Scalar};
 use crate::query::RunRef;
-use crate::store::records::Training;
+use crate::store::records::{Dependence, Training};
 use crate::store::{Index, Store, replace_file};
 use crate::train::spec::Split;
 use crate::worker::activity;
@@ -27,6 +27,8 @@ use crate::worker::serve::chain;
 pub const REPEATS: u32 = 10;
 /// Examples in the projector at most: it shows each as a point.
 const MOST_EXAMPLES: usize = 2000;
+/// Pairs of units of a layer that have a curve each at most.
+const MOST_PAIRS: usize = 100;
 /// Name of an event file; TensorBoard knows it by its beginning.
 const EVENTS: &str = "events.out.tfevents.0.infoplane";
 
@@ -124,6 +126,12 @@ fn curves(run: &RunRef<'_>, training: &Training, index: &Index, to: &Path) -> Re
         }
         for (estimator, _, id) in run.measurements().filter(|(_, on, _)| *on == split) {
             let name = format!("{} {}", estimator.name(), estimator.params());
+            if estimator.compares().is_some() {
+                if let Some(found) = index.dependence(id)? {
+                    dependence(&name, &found, |tag, step, value| put(tag, step, Some(value)));
+                }
+                continue;
+            }
             for row in index.measurement(id)?.into_iter().flat_map(|measurement| measurement.rows) {
                 put(format!("I(X;T) {name}/layer {}", row.layer), row.epoch, row.i_xt);
                 put(format!("I(T;Y) {name}/layer {}", row.layer), row.epoch, row.i_ty);
@@ -134,6 +142,27 @@ fn curves(run: &RunRef<'_>, training: &Training, index: &Index, to: &Path) -> Re
         }
     }
     Ok(())
+}
+
+/// The curves of a measure of dependence: one a pair; of a layer with too many pairs of units for that, their mean.
+fn dependence(name: &str, found: &Dependence, mut put: impl FnMut(String, i64, f64)) {
+    let layer = |layer: i32| if layer < 0 { "input".to_owned() } else { layer.to_string() };
+    for rows in found.rows.chunk_by(|a, b| (a.epoch, a.layer_a, a.layer_b) == (b.epoch, b.layer_a, b.layer_b)) {
+        let Some(first) = rows.first() else { continue };
+        let (a, b) = (layer(first.layer_a), layer(first.layer_b));
+        if rows.len() > MOST_PAIRS {
+            let mean = rows.iter().map(|row| row.value).sum::<f64>() / rows.len() as f64;
+            put(format!("{name}/layer {a}, mean of {} pairs of units", rows.len()), first.epoch, mean);
+            continue;
+        }
+        for row in rows {
+            let pair = match row.units {
+                Some((one, other)) => format!("layer {a}, units {one} and {other}"),
+                None => format!("layers {a} and {b}"),
+            };
+            put(format!("{name}/{pair}"), row.epoch, row.value);
+        }
+    }
 }
 
 /// Activations at the last epoch, with what the projector needs to show them. Where weights or data are gone there is nothing to show.

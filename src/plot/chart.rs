@@ -5,7 +5,7 @@ use super::layout::{Content, Group, Layout};
 use super::legend::{Key, Legend};
 use super::markers;
 use super::palette::{dash, hue};
-use super::sheet::Look;
+use super::sheet::{Look, SheetWidth};
 use super::svg::{Path, Scene, Stroke};
 use super::ticks::Axis;
 
@@ -16,6 +16,8 @@ pub struct ChartFigure {
     pub title: String,
     /// The panels.
     pub panels: Vec<ChartPanel>,
+    /// The width of the sheet.
+    pub width: SheetWidth,
 }
 
 /// One chart.
@@ -51,10 +53,13 @@ pub struct ChartSeries {
     pub points: Vec<(f64, f64)>,
 }
 
+/// Part of an axis that stays free around the data.
+const LITTLE: f64 = 0.01;
+
 /// Draws the figure as SVG text.
 #[must_use]
 pub fn charts(figure: &ChartFigure) -> String {
-    let look = Look::of(figure.panels.len().max(1));
+    let look = Look::of(figure.panels.len().max(1), figure.width);
     let mut names: Vec<&str> = Vec::new();
     for series in figure.panels.iter().flat_map(|panel| &panel.series) {
         if !names.contains(&series.name.as_str()) {
@@ -73,8 +78,13 @@ pub fn charts(figure: &ChartFigure) -> String {
         if axis.log {
             return Axis::log(values.collect::<Vec<_>>());
         }
-        let (low, high) = values.fold((0.0, 0.0), |(a, b): (f64, f64), v| (a.min(v), b.max(v)));
-        Axis::covering(low, high)
+        let values: Vec<f64> = values.collect();
+        let (low, high) = values.iter().fold((0.0, 0.0), |(a, b): (f64, f64), &v| (a.min(v), b.max(v)));
+        if !values.is_empty() && values.iter().all(|value| value.fract() == 0.0) {
+            return Axis::covering_whole(low, high);
+        }
+        // An estimate a little below 0 still lies on the sheet, and takes no tick of its own.
+        Axis::covering(if -low < LITTLE * high { 0.0 } else { low }, high)
     };
     let all: Vec<(Axis, Axis)> =
         figure.panels.iter().map(|panel| (axis(&panel.x, panel, |p| p.0), axis(&panel.y, panel, |p| p.1))).collect();
@@ -153,8 +163,9 @@ mod tests {
             series: vec![series("one", true), series("two", false), series("", false)],
         };
         for panels in [vec![], vec![panel("x", false)], vec![panel("x", true), panel("other", false), ChartPanel::default()]] {
-            let svg = charts(&ChartFigure { title: "charts".to_owned(), panels });
-            assert_clean(&svg);
+            for width in [SheetWidth::Auto, SheetWidth::Centimetres(8.5)] {
+                assert_clean(&charts(&ChartFigure { title: "charts".to_owned(), panels: panels.clone(), width }));
+            }
         }
     }
 }

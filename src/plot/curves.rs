@@ -9,7 +9,7 @@ use super::infoplane::PANELS_PER_SHEET;
 use super::layout::{Content, Group, Layout};
 use super::legend::{Key, Legend};
 use super::palette::{dash, hue};
-use super::sheet::{GREY, Look};
+use super::sheet::{GREY, Look, SheetWidth};
 use super::svg::{Anchor, Path, Scene, Stroke, TextStyle};
 use super::ticks::Axis;
 
@@ -26,6 +26,8 @@ pub struct CurveFigure {
     pub groups: Vec<CurveGroup>,
     /// How epochs are spread over the x axis.
     pub spread: EpochSpread,
+    /// The width of the sheet.
+    pub width: SheetWidth,
 }
 
 /// One quantity.
@@ -84,7 +86,7 @@ pub fn curves(figure: &CurveFigure) -> String {
     let size = figure.quantities.len();
     let nothing = [CurveGroup { panels: vec![Vec::new(); size], ..CurveGroup::default() }];
     let groups = if figure.groups.is_empty() { &nothing[..] } else { &figure.groups };
-    let look = Look::of_groups(groups.len(), size);
+    let look = Look::of_groups(groups.len(), size, figure.width);
     let all = || groups.iter().flat_map(|g| &g.panels).flatten();
     let epochs = all().flat_map(|curve| &curve.points).map(|point| point.epoch);
     let x = EpochScale::over(epochs).map_or_else(|| Axis::covering(0.0, 1.0), |scale| Axis::epochs(scale.spread(figure.spread)));
@@ -223,6 +225,7 @@ mod tests {
             quantities: (0..quantities).map(quantity).collect(),
             groups: (0..groups).map(group).collect(),
             spread: EpochSpread::Auto,
+            width: SheetWidth::Auto,
         }
     }
 
@@ -230,7 +233,9 @@ mod tests {
     fn sheets_of_any_shape_are_clean() {
         for (groups, quantities) in [(0, 2), (1, 1), (1, 2), (1, 4), (2, 2), (3, 4), (7, 2), (13, 2), (40, 1), (25, 4), (2, 7)] {
             for epochs in [0, 1, 40, 3000] {
-                assert_clean(&curves(&figure(groups, quantities, epochs)));
+                let figure = figure(groups, quantities, epochs);
+                assert_clean(&curves(&figure));
+                assert_clean(&curves(&CurveFigure { width: SheetWidth::Centimetres(8.5), ..figure }));
             }
         }
     }

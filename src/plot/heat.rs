@@ -6,7 +6,7 @@ use super::epochs::EpochScale;
 use super::infoplane::PANELS_PER_SHEET;
 use super::layout::{Content, Group, Layout};
 use super::legend::{Bar, Legend};
-use super::sheet::{Frame, GREY, Look};
+use super::sheet::{Frame, GREY, Look, SheetWidth};
 use super::svg::{Anchor, Scene, TextStyle};
 use super::ticks::Axis;
 
@@ -32,6 +32,8 @@ pub struct HeatFigure {
     pub root: bool,
     /// The groups.
     pub groups: Vec<HeatGroup>,
+    /// The width of the sheet.
+    pub width: SheetWidth,
 }
 
 /// The maps of one experiment.
@@ -70,7 +72,7 @@ pub fn heat(figure: &HeatFigure) -> String {
     let nothing = [HeatGroup { maps: vec![HeatMap::default()], ..HeatGroup::default() }];
     let groups = if figure.groups.is_empty() { &nothing[..] } else { &figure.groups };
     let size = groups.iter().map(|group| group.maps.len()).max().unwrap_or(1);
-    let look = Look::of_groups(groups.len(), size);
+    let look = Look::of_groups(groups.len(), size, figure.width);
     let maps: Vec<&HeatMap> = groups.iter().flat_map(|group| &group.maps).collect();
     let by_epoch = maps.iter().any(|map| !map.epochs.is_empty());
     let scale = EpochScale::over(maps.iter().flat_map(|map| &map.epochs).copied());
@@ -214,6 +216,7 @@ mod tests {
             bar: "share of activations".to_owned(),
             root: true,
             groups: (0..groups).map(group).collect(),
+            width: SheetWidth::Auto,
         }
     }
 
@@ -221,7 +224,9 @@ mod tests {
     fn sheets_of_any_shape_are_clean() {
         for (groups, maps) in [(0, 1), (1, 1), (1, 2), (1, 6), (2, 4), (3, 6), (1, 31), (12, 6)] {
             for columns in [0, 1, 2, 40] {
-                assert_clean(&heat(&figure(groups, maps, columns)));
+                let figure = figure(groups, maps, columns);
+                assert_clean(&heat(&figure));
+                assert_clean(&heat(&HeatFigure { width: SheetWidth::Centimetres(8.5), ..figure }));
             }
         }
         let square = |n: usize| HeatMap { epochs: vec![], range: None, ..map("", n, n) };
@@ -229,6 +234,7 @@ mod tests {
             let mut figure = figure(groups, 1, 1);
             figure.groups.iter_mut().for_each(|group| group.maps = vec![square(n)]);
             assert_clean(&heat(&figure));
+            assert_clean(&heat(&HeatFigure { width: SheetWidth::Centimetres(8.5), ..figure }));
         }
     }
 

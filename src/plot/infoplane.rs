@@ -9,7 +9,7 @@ use super::epochs::{EpochScale, EpochSpread};
 use super::layout::{Content, Group, Layout};
 use super::legend::{Bar, Key, Legend};
 use super::plane::{Plane, is_drawable};
-use super::sheet::Look;
+use super::sheet::{Look, SheetWidth};
 use super::ticks::Axis;
 
 /// A sheet of information planes.
@@ -32,6 +32,8 @@ pub struct PlaneStyle {
     pub spread: EpochSpread,
     /// The limits of the axes.
     pub limits: PlaneLimits,
+    /// The width of the sheet.
+    pub width: SheetWidth,
 }
 
 /// The limits of the axes.
@@ -89,7 +91,7 @@ pub const PANELS_PER_SHEET: usize = 100;
 pub fn infoplane(figure: &PlaneFigure) -> String {
     let nothing = [PlanePanel::default()];
     let panels = if figure.panels.is_empty() { &nothing[..] } else { &figure.panels };
-    let look = Look::of(panels.len());
+    let look = Look::of(panels.len(), figure.style.width);
     let axes = axes_of(panels, figure.style.limits);
     let points = panels.iter().flat_map(|p| &p.layers).flat_map(|l| &l.points).filter(|p| is_drawable(p));
     let scale = EpochScale::over(points.map(|p| p.epoch)).map(|scale| scale.spread(figure.style.spread));
@@ -255,8 +257,10 @@ mod tests {
         for (limits, count) in limits.into_iter().flat_map(|limits| [1, 2, 3, 7, 40].map(|count| (limits, count))) {
             let mut panels: Vec<_> = (0..count).map(|i| panel(["tanh", LONG][i % 2], 1 + i % 6, [30, 120, 1][i % 3])).collect();
             panels.iter_mut().flat_map(|p| &mut p.layers).flat_map(|l| &mut l.points).for_each(|p| p.spread = Some((0.4, 0.02)));
-            let style = PlaneStyle { map: Colormap::Gnuplot, spread: EpochSpread::Log, limits };
-            assert_clean(&PlaneFigure { style, ..figure("every way", panels) });
+            for width in [SheetWidth::Auto, SheetWidth::Centimetres(8.5), SheetWidth::Centimetres(30.0)] {
+                let style = PlaneStyle { map: Colormap::Gnuplot, spread: EpochSpread::Log, limits, width };
+                assert_clean(&PlaneFigure { style, ..figure("every way", panels.clone()) });
+            }
         }
     }
 

@@ -47,7 +47,15 @@ impl<'a> Bar<'a> {
                 let text = |epoch: i64| epoch.to_string().replace('-', "\u{2212}");
                 scale.ticks(gap).iter().map(|t| (t.position, t.labelled.then(|| text(t.epoch)))).collect()
             }
-            Scale::Values(ticks) => ticks.iter().map(|(place, text)| (*place, Some(text.clone()))).collect(),
+            Scale::Values(ticks) => {
+                let mut last = f64::NEG_INFINITY;
+                let labelled = ticks.iter().map(|(place, text)| {
+                    let fits = place - last >= gap;
+                    last = if fits { *place } else { last };
+                    (*place, fits.then(|| text.clone()))
+                });
+                labelled.collect()
+            }
         }
     }
 
@@ -110,20 +118,26 @@ pub enum Key {
 pub struct Legend<'a> {
     word: &'a str,
     rows: Vec<Vec<(&'a str, Key, f64)>>,
+    /// Room of a key, in units of the smallest type.
+    key: f64,
 }
 
 impl<'a> Legend<'a> {
     /// No legend.
     pub const fn none() -> Self {
-        Self { word: "", rows: Vec::new() }
+        Self { word: "", rows: Vec::new(), key: 1.5 }
     }
 
     /// The legend in rows no wider than `max_width`; `word` says what the names are of.
     pub fn new(look: &Look, word: &'a str, names: impl IntoIterator<Item = (&'a str, Key)>, max_width: f64) -> Self {
+        let names: Vec<(&str, Key)> = names.into_iter().collect();
+        // A dashed line is known by two dashes, not by one.
+        let dashed = names.iter().any(|(_, key)| matches!(key, Key::Line(_, dash) if *dash > 0.0));
+        let room = if dashed { 2.7 } else { 1.5 };
         let mut rows: Vec<Vec<_>> = Vec::new();
         let mut left = 0.0;
         for (name, key) in names {
-            let width = Self::key(look) + text::width(name, look.em) + 1.2 * look.em;
+            let width = room * look.em + text::width(name, look.em) + 1.2 * look.em;
             match rows.last_mut() {
                 Some(row) if width <= left => row.push((name, key, width)),
                 _ => {
@@ -133,7 +147,7 @@ impl<'a> Legend<'a> {
             }
             left -= width;
         }
-        Self { word, rows }
+        Self { word, rows, key: room }
     }
 
     /// Height of the whole legend.
@@ -159,18 +173,13 @@ impl<'a> Legend<'a> {
                     Key::Mark(colour, shape) => draw_mark(scene, shape, (x + 0.6 * em, baseline - 0.36 * em), 0.3 * em, colour),
                     Key::Line(colour, dash) => {
                         let y = baseline - 0.34 * em;
-                        scene.line((x, y), (x + 1.2 * em, y), Stroke { dash, ..Stroke::solid(colour, 0.2 * em) });
+                        scene.line((x, y), (x + (self.key - 0.3) * em, y), Stroke { dash, ..Stroke::solid(colour, 0.2 * em) });
                     }
                 }
-                scene.text(x + Self::key(look), baseline, name, style(INK));
+                scene.text(x + self.key * em, baseline, name, style(INK));
                 x += width;
             }
         }
-    }
-
-    /// Room of a key.
-    fn key(look: &Look) -> f64 {
-        1.5 * look.em
     }
 
     /// Room of the word before the first row.
@@ -187,7 +196,7 @@ mod tests {
     fn a_long_legend_breaks_into_rows_that_fit() {
         let names: Vec<String> = (1..=30).map(|i| i.to_string()).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let look = Look::of(1);
+        let look = Look::of(1, crate::plot::SheetWidth::Auto);
         let keys = names.iter().enumerate().map(|(i, &name)| (name, Key::Marker(i)));
         let legend = Legend::new(&look, "layer", keys, 200.0);
         assert!(legend.rows.len() > 1);

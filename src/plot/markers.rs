@@ -42,11 +42,21 @@ const OUTLINES: [&[(f64, f64)]; 9] = [
 /// How far a marker may reach from its centre, in units of the radius.
 pub const REACH: f64 = 1.5;
 
-/// Adds the marker of layer `layer` with centre (x, y) and radius `r`. After ten layers the shapes begin again.
+/// Size of the hole in a marker, in units of the marker.
+const HOLE: f64 = 0.45;
+
+/// Adds the marker of layer `layer` with centre (x, y) and radius `r`. After ten layers the shapes begin again with a hole, after twenty without.
 pub fn add(path: &mut Path, layer: usize, (x, y): (f64, f64), r: f64) {
-    match layer % (OUTLINES.len() + 1) {
+    let shapes = OUTLINES.len() + 1;
+    let shape = layer % shapes;
+    match shape {
         0 => path.circle(x, y, r),
         i => path.polygon(OUTLINES[i - 1].iter().map(|(dx, dy)| (x + dx * r, y + dy * r))),
+    }
+    if layer / shapes % 2 == 1 {
+        // The other way round: what lies within both is outside.
+        let hole = OUTLINES[shape.saturating_sub(1)].iter().rev();
+        path.polygon(hole.map(|(dx, dy)| (x + dx * HOLE * r, y + dy * HOLE * r)));
     }
 }
 

@@ -37,3 +37,4 @@ pub use infoplane::{PANELS_PER_SHEET, PlaneFigure, PlaneLayer, PlaneLimits, Plan
 pub use layout::NOTE_SEPARATOR;
 pub use movie::{MovieEpoch, MovieFigure, MoviePanel, PANELS_PER_MOVIE, movie};
 pub use raster::{PRINT_SCALE, RasterError, png};
+pub use sheet::SheetWidth;

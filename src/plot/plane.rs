@@ -93,7 +93,7 @@ impl Plane<'_> {
                 if let Some((x, y)) = ellipse.filter(|(x, y)| x.is_finite() && y.is_finite()) {
                     let mut path = Path::default();
                     path.ellipse(at.0, at.1, x, y);
-                    scene.veil(&path, colour, 0.3);
+                    scene.veil(&path, colour, 0.12);
                     scene.path(&path, None, Some(Stroke::solid(INK, 0.25 * self.radius)));
                 }
             }

@@ -26,6 +26,8 @@ enum Kind {
     Linear(usize),
     /// Ticks at powers of ten.
     Log,
+    /// Logarithmic, too, but hardly longer than a decade: ticks at 1, 2 and 5 times a power of ten, written out.
+    ShortLog,
     /// The epochs of a training.
     Epochs(EpochScale),
     /// Rows of a table: as many as there are units between the limits.
@@ -46,6 +48,17 @@ impl Axis {
         Self { ticks, minor: Vec::new(), limits, kind: Kind::Linear(step.decimals()) }
     }
 
+    /// [`Axis::covering`] for whole numbers: no tick stands between two of them.
+    pub fn covering_whole(low: f64, high: f64) -> Self {
+        let (low, high) = (low.min(0.0), if low.min(0.0) == high.max(0.0) { 1.0 } else { high.max(0.0) });
+        let step =
+            Step::for_range(high - low, MAX_TICKS, |step| if step.exponent < 0 { usize::MAX } else { step.spans(low, high) });
+        let (first, last) = step.span(low, high);
+        let ticks: Vec<f64> = (0..=(last - first) as usize).map(|i| step.times(first + i as f64)).collect();
+        let limits = (ticks[0], ticks[ticks.len() - 1]);
+        Self { ticks, minor: Vec::new(), limits, kind: Kind::Linear(step.decimals()) }
+    }
+
     /// The axis from `low` to `high` exactly, whatever lies outside; `None` unless both are finite and `low` is the lesser by enough for ticks.
     pub fn between(low: f64, high: f64) -> Option<Self> {
         let range = high - low;
@@ -63,11 +76,15 @@ impl Axis {
         (ticks.len() >= 2).then_some(Self { ticks, minor: Vec::new(), limits: (low, high), kind: Kind::Linear(step.decimals()) })
     }
 
-    /// The logarithmic axis of whole decades that covers the values > 0; 0.1 to 1 without any.
+    /// The logarithmic axis of whole decades that covers the values > 0; 0.1 to 1 without any. What reaches over hardly more than a decade gets no
+    /// more than it needs.
     pub fn log(values: impl IntoIterator<Item = f64>) -> Self {
         let ends = |(a, b): (f64, f64), v: f64| (a.min(v), b.max(v));
         let (low, high) = values.into_iter().filter(|v| v.is_finite() && *v > 0.0).fold((f64::MAX, 0.0), ends);
         let (low, high) = if low > high { (0.1, 1.0) } else { (low, high) };
+        if let Some(short) = Self::short_log(low, high) {
+            return short;
+        }
         let last = libm::ceil(libm::log10(high) - 1e-9) as i32;
         let first = (libm::floor(libm::log10(low) + 1e-9) as i32).min(last - 1).max(last - MOST_DECADES);
         let ticks: Vec<f64> = (first..=last).map(power_of_ten).collect();
@@ -75,6 +92,26 @@ impl Axis {
         let within = |decade: f64| (2..10).map(move |m| decade * f64::from(m));
         let minor = if last - first > 6 { Vec::new() } else { (first..last).map(power_of_ten).flat_map(within).collect() };
         Self { limits: (ticks[0], ticks[ticks.len() - 1]), ticks, minor, kind: Kind::Log }
+    }
+
+    /// The logarithmic axis between numbers 1, 2 or 5 times a power of ten, where values near 1 reach over little more than a decade.
+    fn short_log(low: f64, high: f64) -> Option<Self> {
+        let decades = libm::log10(high / low);
+        if !(1e-3..=1.2).contains(&decades) || low < 1e-3 || high > 1e4 {
+            return None;
+        }
+        let times = |factors: &[f64]| -> Vec<f64> {
+            (-3..=4)
+                .flat_map(|e| factors.iter().map(move |m| if e < 0 { m / power_of_ten(-e) } else { m * power_of_ten(e) }))
+                .collect()
+        };
+        let named = times(&[1.0, 2.0, 5.0]);
+        let first = named.iter().rposition(|&tick| tick <= low * (1.0 + 1e-9))?;
+        let last = named.iter().position(|&tick| tick >= high * (1.0 - 1e-9))?;
+        let ticks = named.get(first..=last).filter(|ticks| ticks.len() >= 2)?.to_vec();
+        let limits = (ticks[0], ticks[ticks.len() - 1]);
+        let minor = times(&[3.0, 4.0, 6.0, 7.0, 8.0, 9.0]).into_iter().filter(|m| (limits.0..limits.1).contains(m)).collect();
+        Some(Self { ticks, minor, limits, kind: Kind::ShortLog })
     }
 
     /// The axis of a training's epochs.
@@ -112,8 +149,8 @@ impl Axis {
         let (low, high) = self.limits;
         match self.kind {
             Kind::Linear(_) | Kind::Places => (value - low) / (high - low),
-            Kind::Log if value > 0.0 => libm::log10(value / low) / libm::log10(high / low),
-            Kind::Log => -1.0,
+            Kind::Log | Kind::ShortLog if value > 0.0 => libm::log10(value / low) / libm::log10(high / low),
+            Kind::Log | Kind::ShortLog => -1.0,
             Kind::Epochs(scale) => scale.position(value as i64),
         }
     }
@@ -123,23 +160,25 @@ impl Axis {
         match self.kind {
             Kind::Log => format!("10{}", superscript(libm::round(libm::log10(tick)) as i32)),
             Kind::Epochs(_) => (tick as i64).to_string().replace('-', "\u{2212}"),
-            Kind::Places => format!("{tick}"),
+            Kind::Places | Kind::ShortLog => format!("{tick}"),
             // Far from 1 every digit of a plain number would be a zero.
             Kind::Linear(decimals) if decimals > 5 || self.high().max(-self.low()) >= 1e7 => format!("{tick:e}"),
-            Kind::Linear(decimals) => format!("{tick:.decimals$}"),
+            Kind::Linear(decimals) => format!("{tick:.decimals$}").replace('-', "\u{2212}"),
         }
     }
 
-    /// The ticks that get a label when only `max` labels fit: every k-th from zero or the first, k as small as possible; of epochs the ends
-    /// and powers of ten.
+    /// The ticks that get a label when only `max` labels fit: every k-th from zero or the first, k as small as possible, or a little larger
+    /// if both ends get one then; of epochs the ends and powers of ten.
     pub fn labelled(&self, max: usize) -> Vec<f64> {
         if let Kind::Epochs(scale) = self.kind {
             let ticks = scale.ticks(1.0 / max.max(2) as f64);
             return ticks.iter().filter(|tick| tick.labelled).map(|tick| tick.epoch as f64).collect();
         }
         let intervals = self.ticks.len() - 1;
-        let every = (1..=intervals).find(|k| intervals / k < max).unwrap_or(intervals.max(1));
+        let least = (1..=intervals).find(|k| intervals / k < max).unwrap_or(intervals.max(1));
         let zero = self.ticks.iter().position(|&t| t == 0.0).unwrap_or(0);
+        let meets_ends = |k: &usize| intervals.is_multiple_of(*k) && zero.is_multiple_of(*k);
+        let every = (least..2 * least).find(meets_ends).unwrap_or(least);
         self.ticks.iter().enumerate().filter(|(i, _)| i % every == zero % every).map(|(_, &t)| t).collect()
     }
 }
@@ -222,6 +261,14 @@ mod tests {
     }
 
     #[test]
+    fn whole_numbers_have_whole_ticks_and_signs_are_no_hyphens() {
+        assert_eq!(Axis::covering_whole(0.0, 3.0).ticks, [0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(Axis::covering_whole(-1.0, 20.0).ticks, [-5.0, 0.0, 5.0, 10.0, 15.0, 20.0]);
+        assert_eq!(Axis::covering_whole(0.0, 0.0).ticks, [0.0, 1.0]);
+        assert_eq!(Axis::covering(-0.3, 1.0).label(-0.4), "\u{2212}0.4");
+    }
+
+    #[test]
     fn limits_that_are_given_are_kept() {
         let axis = Axis::between(0.0, 3.5).unwrap();
         assert_eq!((axis.low(), axis.high()), (0.0, 3.5));
@@ -238,9 +285,14 @@ mod tests {
         let axis = Axis::log([0.03, 7.0, 0.0, -1.0, f64::NAN]);
         assert_eq!(axis.ticks.iter().map(|&t| axis.label(t)).collect::<Vec<_>>(), ["10⁻²", "10⁻¹", "10⁰", "10¹"]);
         assert!((axis.position(1.0) - 2.0 / 3.0).abs() < 1e-12 && axis.position(0.0) < 0.0);
-        assert_eq!(Axis::log([]).ticks, [0.1, 1.0]);
+        assert_eq!(Axis::log([]).ticks, [0.1, 0.2, 0.5, 1.0]);
         assert_eq!(Axis::log([1.0]).ticks, [0.1, 1.0]);
         assert_eq!(Axis::log([1e-300, 1e300]).ticks.len(), 17);
+        let short = Axis::log([1.4, 4.9]);
+        assert_eq!(short.ticks.iter().map(|&t| short.label(t)).collect::<Vec<_>>(), ["1", "2", "5"]);
+        assert_eq!((short.minor.clone(), short.position(1.0), short.position(5.0)), (vec![3.0, 4.0], 0.0, 1.0));
+        assert_eq!(Axis::log([0.003, 0.02]).ticks, [0.002, 0.005, 0.01, 0.02]);
+        assert_eq!(Axis::log([1e-5, 3e-5]).ticks.len(), 2);
     }
 
     #[test]
@@ -249,7 +301,9 @@ mod tests {
         assert_eq!(axis.labelled(7), axis.ticks);
         assert_eq!(axis.labelled(4), [0.0, 4.0, 8.0, 12.0]);
         assert_eq!(axis.labelled(3), [0.0, 6.0, 12.0]);
-        assert_eq!(axis.labelled(2), [0.0, 8.0]);
+        assert_eq!(axis.labelled(2), [0.0, 12.0]);
+        assert_eq!(Axis::covering(0.0, 1.0).labelled(2), [0.0, 1.0]);
+        assert_eq!(Axis::covering(-0.3, 1.0).labelled(2), [0.0, 0.8]);
         assert_eq!(axis.labelled(0), [0.0, 12.0]);
     }
 

@@ -1,7 +1,7 @@
 //! The pages of the dashboard: where cohorts stand, a cohort's runs and figures, a run, and what a search finds.
 
 use super::cohort::pairs;
-use super::html::{Html, component};
+use super::html::{Html, component, scroll};
 use super::{BOARD_SCRIPT, begin, end};
 
 /// A cohort in the list of the dashboard.
@@ -44,10 +44,15 @@ pub struct RunPage {
     /// Its settings.
     pub settings: Vec<(String, String)>,
     /// Every attempt: names of the columns, then a row each.
-    pub attempts: (Vec<String>, Vec<Vec<String>>),
+    pub attempts: Listing,
+    /// What was measured, each a heading and a table.
+    pub results: Vec<(String, Listing)>,
     /// What logs say of it, by their names.
     pub logs: Vec<(String, String)>,
 }
+
+/// A table: names of the columns, then a row each.
+pub type Listing = (Vec<String>, Vec<Vec<String>>);
 
 /// What is found by a search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -136,7 +141,7 @@ pub fn cohort_board(board: &Board) -> String {
     if board.failures.is_empty() {
         html.markup("<p>None.</p>");
     } else {
-        html.markup("<div class=\"scroll\"><table><thead>").row("th", &["run", "what", "why"]).markup("</thead><tbody>");
+        scroll(&mut html, "Failures").markup("<table><thead>").row("th", &["run", "what", "why"]).markup("</thead><tbody>");
         for [run, class, error] in board.failures.iter().take(MOST_FAILURES) {
             html.open("tr", &[]).open("td", &[]).element("a", &[("href", &run_link(run))], run).close("td");
             html.element("td", &[], class).element("td", &[], error).close("tr");
@@ -182,6 +187,15 @@ fn run_link(name: &str) -> String {
     format!("/run?id={}", component(name))
 }
 
+fn listing(html: &mut Html, name: &str, (columns, rows): &Listing) {
+    scroll(html, name).markup("<table><thead>");
+    html.row("th", &columns.iter().map(String::as_str).collect::<Vec<_>>()).markup("</thead><tbody>");
+    for row in rows {
+        html.row("td", &row.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    html.markup("</tbody></table></div>");
+}
+
 /// A run.
 #[must_use]
 pub fn run_page(run: &RunPage) -> String {
@@ -191,23 +205,20 @@ pub fn run_page(run: &RunPage) -> String {
     }
     html.element("p", &[("class", "note")], &run.verdict);
     html.markup("<section><h2>Attempts</h2>");
-    let (columns, rows) = &run.attempts;
-    if rows.is_empty() {
+    if run.attempts.1.is_empty() {
         html.markup("<p>None.</p>");
     } else {
-        let texts = |row: &'_ [String]| -> Vec<String> { row.to_vec() };
-        html.markup("<div class=\"scroll\"><table><thead>");
-        html.row("th", &columns.iter().map(String::as_str).collect::<Vec<_>>()).markup("</thead><tbody>");
-        for row in rows {
-            let row = texts(row);
-            html.row("td", &row.iter().map(String::as_str).collect::<Vec<_>>());
-        }
-        html.markup("</tbody></table></div>");
+        listing(&mut html, "Attempts", &run.attempts);
     }
     html.markup("</section>");
+    for (heading, table) in &run.results {
+        html.markup("<section>").element("h2", &[], heading);
+        listing(&mut html, heading, table);
+        html.markup("</section>");
+    }
     logs(&mut html, &run.logs);
     html.markup("<section><h2>Settings</h2>");
-    pairs(&mut html, &run.settings);
+    pairs(&mut html, "Settings", &run.settings);
     html.markup("</section>");
     finish(html)
 }
@@ -223,7 +234,7 @@ pub fn search_page(found: &Found) -> String {
     html.markup("KEY=REGEX, KEY!=REGEX, KEY&lt;NUMBER, &lt;=, &gt;, &gt;=; blanks part them, quotes keep them together.</p>");
     html.element("p", &[("role", "status")], &found.answer);
     if !found.runs.is_empty() {
-        html.markup("<div class=\"scroll\"><table><thead>").row("th", &["run", "status"]).markup("</thead><tbody>");
+        scroll(&mut html, "Runs found").markup("<table><thead>").row("th", &["run", "status"]).markup("</thead><tbody>");
         for (name, status) in &found.runs {
             html.open("tr", &[]).open("td", &[]).element("a", &[("href", &run_link(name))], name).close("td");
             html.element("td", &[], status).close("tr");
@@ -263,6 +274,7 @@ mod tests {
             verdict: words(),
             settings: vec![(words(), words())],
             attempts: (vec![words()], vec![vec![words()]]),
+            results: vec![(words(), (vec![words()], vec![vec![words()]]))],
             logs: vec![(words(), words())],
         };
         let found = Found { question: words(), answer: words(), runs: vec![(words(), words())] };

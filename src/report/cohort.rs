@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::html::{Html, link};
+use super::html::{Html, link, scroll};
 use super::numbers::Packed;
 use super::{SCRIPT, begin, end};
 
@@ -36,12 +36,16 @@ pub struct CohortReport {
 /// What the script draws.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct CohortData {
+    /// What stands for all runs in the planes: mean or median.
+    pub average: String,
     /// Keys in which the experiments differ.
     pub keys: Vec<String>,
     /// Lists of epochs, each once.
     pub epochs: Vec<Vec<i64>>,
     /// Names of what was measured: estimator and examples.
     pub views: Vec<String>,
+    /// Names of what tells how layers depend on each other: measure and examples.
+    pub map_views: Vec<String>,
     /// The experiments.
     pub experiments: Vec<ExperimentData>,
 }
@@ -61,6 +65,8 @@ pub struct ExperimentData {
     pub planes: Vec<PlaneData>,
     /// Accuracy and loss by split.
     pub curves: Vec<CurveData>,
+    /// How layers depend on each other.
+    pub maps: Vec<MapData>,
 }
 
 /// What was measured of an experiment by one estimator on one split.
@@ -70,8 +76,8 @@ pub struct PlaneData {
     pub view: usize,
     /// Layers.
     pub layers: usize,
-    /// The mean over runs.
-    pub mean: WayData,
+    /// What stands for all runs.
+    pub average: WayData,
     /// Single runs, each with its number.
     pub runs: Vec<(i64, WayData)>,
 }
@@ -85,6 +91,23 @@ pub struct WayData {
     pub x: Packed,
     /// I(T;Y) in bits.
     pub y: Packed,
+}
+
+/// How all layers depend on each other, or all units of a layer: by one measure on one split, over all runs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MapData {
+    /// Place in [`CohortData::map_views`].
+    pub view: usize,
+    /// The layer whose units these are, from 0; of layers none.
+    pub layer: Option<i64>,
+    /// The layer of the readout: the last.
+    pub readout: i64,
+    /// Layers, with the input, or units.
+    pub size: usize,
+    /// Place in [`CohortData::epochs`].
+    pub epochs: usize,
+    /// Epoch by epoch, those with every one that is not before it: a row less with each.
+    pub values: Packed,
 }
 
 /// Mean accuracy and loss on one split.
@@ -119,11 +142,11 @@ pub fn cohort_page(report: &CohortReport) -> Result<String, serde_json::Error> {
     html.markup("<section aria-labelledby=\"h-experiments\"><h2 id=\"h-experiments\">Experiments</h2>");
     html.markup("<p><label>Filter <input id=\"filter\" type=\"search\" placeholder=\"tanh 0.0004\"></label> <output id=\"found\"></output></p>");
     html.markup(
-        "<div class=\"scroll\"><table id=\"experiments\"></table></div><button id=\"more\" hidden>Show more</button></section>",
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Experiments\"><table id=\"experiments\"></table></div><button id=\"more\" hidden>Show more</button></section>",
     );
     failures(&mut html, &report.failures);
     html.markup("<section><h2>Settings that all experiments share</h2>");
-    pairs(&mut html, &report.settings);
+    pairs(&mut html, "Settings", &report.settings);
     html.markup("<details><summary>The cohort's file</summary>")
         .element("pre", &[], &report.source)
         .markup("</details></section>");
@@ -135,7 +158,7 @@ pub fn cohort_page(report: &CohortReport) -> Result<String, serde_json::Error> {
         html.open("li", &[]).element("a", &[("href", &link(&["figures", figure]))], &format!("figures/{figure}")).close("li");
     }
     html.markup("</ul></section><section><h2>Provenance</h2>");
-    pairs(&mut html, &report.provenance);
+    pairs(&mut html, "Provenance", &report.provenance);
     html.markup("</section></main><div id=\"tip\" role=\"status\" hidden></div>");
     html.data("data", &report.data)?;
     html.markup("<script>").markup(SCRIPT).markup("</script>");
@@ -159,11 +182,14 @@ const EXPLORER: &str = r#"
 <div class="controls"><fieldset id="layers"><legend>Layers</legend></fieldset><fieldset id="runs"><legend>Runs</legend></fieldset></div>
 <div class="charts">
 <figure><svg id="plane" viewBox="0 0 560 420" role="group" aria-label="Information plane: I(T;Y) against I(X;T) of every layer"></svg>
-<figcaption>I(T;Y) against I(X;T), in bits. Lines are the way since the first epoch, points the epoch chosen; small points are single runs.</figcaption></figure>
+<figcaption>I(T;Y) against I(X;T), in bits. Lines are the way since the first epoch, points the epoch chosen: large the <span id="average">mean</span> over runs, small single runs.</figcaption></figure>
 <figure><svg id="curves" viewBox="0 0 560 420" role="img" aria-label="Accuracy and loss over epochs"></svg>
 <figcaption>Accuracy (above) and loss (below), means over runs.</figcaption></figure>
 </div>
-<details><summary>Values at this epoch</summary><div class="scroll"><table id="values"></table></div></details>
+<details><summary>Values at this epoch</summary><div class="scroll" tabindex="0" role="region" aria-label="Values at this epoch"><table id="values"></table></div></details>
+<div id="alike" hidden><h3>How layers depend on each other</h3>
+<div class="controls"><label>Compared by <select id="map"></select></label></div>
+<div class="scroll" tabindex="0" role="region" aria-label="How layers depend on each other"><table id="pairs" class="map"></table></div></div>
 </section>
 "#;
 
@@ -186,7 +212,7 @@ fn failures(html: &mut Html, failures: &[[String; 3]]) {
         html.markup("<p>None.</p></section>");
         return;
     }
-    html.markup("<div class=\"scroll\"><table><thead>").row("th", &["run", "what", "why"]).markup("</thead><tbody>");
+    scroll(html, "Failures").markup("<table><thead>").row("th", &["run", "what", "why"]).markup("</thead><tbody>");
     for [run, class, error] in failures.iter().take(MOST) {
         html.row("td", &[run, class, error]);
     }
@@ -197,11 +223,12 @@ fn failures(html: &mut Html, failures: &[[String; 3]]) {
     html.markup("</section>");
 }
 
-/// A table of names and values.
-pub(super) fn pairs(html: &mut Html, pairs: &[(String, String)]) {
-    html.markup("<div class=\"scroll\"><table><tbody>");
-    for (name, value) in pairs {
-        html.open("tr", &[]).element("th", &[("scope", "row")], name).element("td", &[], value).close("tr");
+/// A table of names and values, which has a name itself.
+pub(super) fn pairs(html: &mut Html, name: &str, pairs: &[(String, String)]) {
+    html.open("div", &[("class", "scroll whole"), ("tabindex", "0"), ("role", "region"), ("aria-label", name)]);
+    html.markup("<table><tbody>");
+    for (key, value) in pairs {
+        html.open("tr", &[]).element("th", &[("scope", "row")], key).element("td", &[], value).close("tr");
     }
     html.markup("</tbody></table></div>");
 }

@@ -109,6 +109,11 @@ fn escape(text: &str, out: &mut String) {
     }
 }
 
+/// Begins a box whose content may be wider or longer than it: one that keys can scroll, too. A `div` is to be closed.
+pub fn scroll<'a>(html: &'a mut Html, name: &str) -> &'a mut Html {
+    html.open("div", &[("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", name)])
+}
+
 /// A path relative to a page, as the value of a link: every name escaped, so that it can be nothing but a path below.
 #[must_use]
 pub fn link(parts: &[&str]) -> String {

@@ -1,6 +1,6 @@
 //! The overview of several cohorts: what they show of the published claims; what became of each, its report, its figures side by side.
 
-use super::html::{Html, component, link};
+use super::html::{Html, component, link, scroll};
 use super::{begin, end};
 use crate::findings::{Cell, Finding, Verdict};
 
@@ -100,7 +100,7 @@ fn comparisons(html: &mut Html, finding: &Finding) {
         Cell::Number(value) => format!("{value:.3}"),
     };
     html.open("details", &[]).element("summary", &[], &format!("Comparisons ({})", finding.rows.len()));
-    html.markup("<div class=\"scroll\"><table><thead>").row("th", finding.columns).markup("</thead><tbody>");
+    scroll(html, "Comparisons").markup("<table><thead>").row("th", finding.columns).markup("</thead><tbody>");
     for row in &finding.rows {
         let texts: Vec<String> = row.iter().map(cell).collect();
         html.row("td", &texts.iter().map(String::as_str).collect::<Vec<_>>());

@@ -5,6 +5,8 @@
   const SVG = "http://www.w3.org/2000/svg";
   const HUES = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#b04f88", "#262626", "#8c8c8c"];
   const hue = (i) => HUES[i % HUES.length];
+  // Beyond the last hue lines are dashed and points hollow.
+  const isPlain = (i) => i < HUES.length;
   const reduced = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   // Every text goes onto the page as text.
@@ -37,13 +39,15 @@
     return found;
   };
 
-  const state = { experiment: 0, view: 0, epoch: 0, axes: "all", hiddenLayers: new Set(), hiddenRuns: new Set(), timer: 0 };
+  // What stands for all runs: "mean" or "median".
+  const AVERAGE = data.average;
+  const state = { experiment: 0, view: 0, map: "", epoch: 0, axes: "all", hiddenLayers: new Set(), hiddenRuns: new Set(), timer: 0 };
   const experiment = () => data.experiments[state.experiment];
   const plane = () => experiment()?.planes.find((p) => p.view === state.view);
   const layerName = (layer, layers) => (layer + 1 === layers ? "readout" : String(layer + 1));
   const epochs = () => {
     const shown = plane();
-    if (shown) return data.epochs[shown.mean.epochs];
+    if (shown) return data.epochs[shown.average.epochs];
     const curve = experiment()?.curves[0];
     return curve ? data.epochs[curve.epochs] : [];
   };
@@ -96,7 +100,7 @@
   const limits = () => {
     const of = state.axes === "own" ? [experiment()] : data.experiments;
     let [low, high, lowY, highY] = [0, 0, 0, 0];
-    for (const one of of) for (const p of one?.planes ?? []) if (p.view === state.view) for (const way of [p.mean, ...p.runs.map((r) => r[1])]) {
+    for (const one of of) for (const p of one?.planes ?? []) if (p.view === state.view) for (const way of [p.average, ...p.runs.map((r) => r[1])]) {
       [low, high] = [Math.min(low, way.x.low), Math.max(high, way.x.high)];
       [lowY, highY] = [Math.min(lowY, way.y.low), Math.max(highY, way.y.high)];
     }
@@ -120,17 +124,17 @@
     spots = [];
     const shown = plane();
     if (!shown) {
-      svg.append(shape("text", { x: 280, y: 200, "text-anchor": "middle" }, "nothing measured in this way"));
+      svg.append(shape("text", { x: 280, y: 200, "text-anchor": "middle" }, experiment()?.runs[0] ? "nothing measured in this way" : "no finished run"));
       return;
     }
     const [x, y] = limits();
     const [across, up] = drawAxes(svg, planeBox, x, y, ["I(X;T) in bits", "I(T;Y) in bits"]);
     const epoch = epochs()[state.epoch];
-    const ways = [["mean", shown.mean], ...shown.runs.map(([run, way]) => [`run ${run}`, way])];
+    const ways = [[AVERAGE, shown.average], ...shown.runs.map(([run, way]) => [`run ${run}`, way])];
     const points = [];
     for (const [name, way] of ways.reverse()) {
       if (state.hiddenRuns.has(name)) continue;
-      const isMean = name === "mean";
+      const isAverage = name === AVERAGE;
       const list = data.epochs[way.epochs];
       const last = placeOf(list, epoch);
       const [xs, ys] = [numbers(way.x), numbers(way.y)];
@@ -142,21 +146,24 @@
           const [vx, vy] = [xs[i * shown.layers + layer], ys[i * shown.layers + layer]];
           if (!Number.isFinite(vx + vy)) continue;
           path += `${path ? "L" : "M"}${across(vx).toFixed(1)} ${up(vy).toFixed(1)}`;
-          spots.push([across(vx), up(vy), `${name}, layer ${layerName(layer, shown.layers)}, epoch ${list[i]}\nI(X;T) ${bits(vx)}  I(T;Y) ${bits(vy)}`]);
+          spots.push([across(vx), up(vy), `${name}, layer ${layerName(layer, shown.layers)}, epoch ${list[i]}\nI(X;T) ${bits(vx)} bits, I(T;Y) ${bits(vy)} bits`, isAverage]);
         }
         if (!path) continue;
-        svg.append(shape("path", { d: path, fill: "none", stroke: hue(layer), "stroke-width": isMean ? 1.6 : 0.7, "stroke-opacity": isMean ? 0.75 : 0.35, "stroke-linejoin": "round" }));
+        svg.append(shape("path", { d: path, fill: "none", stroke: hue(layer), "stroke-width": isAverage ? 1.6 : 0.7, "stroke-opacity": isAverage ? 0.75 : 0.35, "stroke-linejoin": "round", "stroke-dasharray": isPlain(layer) ? "none" : "5 3" }));
         const [vx, vy] = [xs[last * shown.layers + layer], ys[last * shown.layers + layer]];
         if (!Number.isFinite(vx + vy)) continue;
         joined.push(`${across(vx).toFixed(1)},${up(vy).toFixed(1)}`);
         const words = `${name}, layer ${layerName(layer, shown.layers)}, epoch ${list[last]}: I(X;T) ${bits(vx)} bits, I(T;Y) ${bits(vy)} bits`;
-        const point = shape("circle", { cx: across(vx), cy: up(vy), r: isMean ? 6 : 3, fill: hue(layer), "fill-opacity": isMean ? 1 : 0.6, stroke: isMean ? "#262626" : "none", role: "img", "aria-label": words, "data-layer": layer, "data-run": name });
-        if (isMean) point.setAttribute("tabindex", "0");
-        point.addEventListener("focus", () => { const b = point.getBoundingClientRect(); showTip(words.replace(": ", "\n"), b.right, b.bottom); });
-        point.addEventListener("blur", hideTip);
+        const point = shape("circle", { cx: across(vx), cy: up(vy), r: isAverage ? 6 : 3, fill: isPlain(layer) ? hue(layer) : "#fff", "fill-opacity": isAverage ? 1 : 0.6, stroke: isPlain(layer) ? (isAverage ? "#262626" : "none") : hue(layer), "stroke-width": isPlain(layer) ? 1 : 2, role: "img", "aria-label": words, "data-layer": layer, "data-run": name });
+        // Keys walk over what stands for all runs; whoever listens for the focus gets it, so single runs do not listen.
+        if (isAverage) {
+          point.setAttribute("tabindex", "0");
+          point.addEventListener("focus", () => { const b = point.getBoundingClientRect(); showTip(words.replace(": ", "\n"), b.right, b.bottom); });
+          point.addEventListener("blur", hideTip);
+        }
         points.push(point);
       }
-      if (isMean) svg.append(shape("polyline", { points: joined.join(" "), fill: "none", stroke: "#262626", "stroke-width": 1, "stroke-opacity": 0.6 }));
+      if (isAverage) svg.append(shape("polyline", { points: joined.join(" "), fill: "none", stroke: "#262626", "stroke-width": 1, "stroke-opacity": 0.6 }));
     }
     svg.append(...points);
   };
@@ -164,9 +171,10 @@
   const nearest = (svg, event, candidates) => {
     const box = svg.getBoundingClientRect();
     const [x, y] = [((event.clientX - box.left) / box.width) * 560, ((event.clientY - box.top) / box.height) * 420];
-    let [best, distance] = [null, 14 ** 2];
+    // What stands for all runs is asked for more often than the run below it.
+    let [best, distance] = [null, 14];
     for (const spot of candidates) {
-      const d = (spot[0] - x) ** 2 + (spot[1] - y) ** 2;
+      const d = Math.max(0, Math.hypot(spot[0] - x, spot[1] - y) - (spot[3] ? 3 : 0));
       if (d <= distance) [best, distance] = [spot, d];
     }
     return best;
@@ -185,7 +193,7 @@
     curveSpots = [];
     const curves = experiment()?.curves ?? [];
     if (!curves.length) {
-      svg.append(shape("text", { x: 280, y: 200, "text-anchor": "middle" }, "nothing recorded"));
+      svg.append(shape("text", { x: 280, y: 200, "text-anchor": "middle" }, experiment()?.runs[0] ? "nothing recorded" : "no finished run"));
       return;
     }
     const all = curves.flatMap((c) => data.epochs[c.epochs]);
@@ -238,7 +246,7 @@
     table.append(element("thead", {}, head));
     const body = element("tbody");
     const epoch = epochs()[state.epoch];
-    for (const [name, way] of [["mean", shown.mean], ...shown.runs.map(([run, way]) => [`run ${run}`, way])]) {
+    for (const [name, way] of [[AVERAGE, shown.average], ...shown.runs.map(([run, way]) => [`run ${run}`, way])]) {
       if (state.hiddenRuns.has(name)) continue;
       const i = placeOf(data.epochs[way.epochs], epoch);
       for (let layer = 0; layer < shown.layers; layer++) {
@@ -251,6 +259,51 @@
   };
   at("values").closest("details").addEventListener("toggle", drawValues);
 
+  // How layers depend on each other, or units of a layer: a table of all pairs at the last epoch measured that is not after the one chosen.
+  const maps = () => experiment()?.maps ?? [];
+  const keyOf = (map) => `${map.view} ${map.layer ?? ""}`;
+  const map = () => maps().find((m) => keyOf(m) === state.map) ?? maps()[0];
+  const selectMaps = () => {
+    at("alike").hidden = !maps().length;
+    const named = (m) => (m.layer === null ? "layers" : `units of layer ${layerName(m.layer, m.readout + 1)}`);
+    at("map").replaceChildren(...maps().map((m) => element("option", { value: keyOf(m) }, `${data.map_views[m.view]} · ${named(m)}`)));
+    if (maps().length) at("map").value = keyOf(map());
+  };
+  const drawMap = () => {
+    const [table, shown] = [at("pairs"), map()];
+    table.replaceChildren();
+    if (!shown) return;
+    const list = data.epochs[shown.epochs];
+    const chosen = epochs()[state.epoch] ?? list[list.length - 1];
+    const place = placeOf(list, chosen);
+    const [values, size, triangle] = [numbers(shown.values), shown.size, (shown.size * (shown.size + 1)) / 2];
+    const value = (a, b) => {
+      const [low, high] = [Math.min(a, b), Math.max(a, b)];
+      return values[place * triangle + low * size - (low * (low - 1)) / 2 + high - low];
+    };
+    const name = (i) => (shown.layer !== null ? String(i + 1) : i === 0 ? "input" : layerName(i - 1, shown.readout + 1));
+    const unit = /^(svcca|dcor) /.test(data.map_views[shown.view]) ? "a correlation" : "in bits";
+    table.append(element("caption", {}, `${data.map_views[shown.view]}, ${AVERAGE} over runs at epoch ${list[place]}, ${unit}`));
+    const places = Array.from({ length: size }, (_, i) => i);
+    table.append(element("thead", {}, element("tr", {}, element("td"), ...places.map((i) => element("th", { scope: "col" }, name(i))))));
+    const body = element("tbody");
+    for (const a of places) {
+      const cells = places.map((b) => {
+        const v = value(a, b);
+        const cell = element("td", {}, Number.isFinite(v) ? v.toFixed(2) : "");
+        if (Number.isFinite(v)) {
+          const part = Math.max(0, Math.min(1, v / Math.max(shown.values.high, 1e-9)));
+          cell.style.background = `rgb(${[0, 1, 2].map((c) => Math.round([246, 248, 251][c] + part * ([0, 74, 124][c] - [246, 248, 251][c]))).join(" ")})`;
+          cell.style.color = part > 0.5 ? "#fff" : "#262626";
+        }
+        return cell;
+      });
+      body.append(element("tr", {}, element("th", { scope: "row" }, name(a)), ...cells));
+    }
+    table.append(body);
+  };
+  at("map").addEventListener("change", () => { state.map = at("map").value; drawMap(); });
+
   const setEpoch = (place) => {
     const list = epochs();
     state.epoch = Math.max(0, Math.min(place, list.length - 1));
@@ -261,6 +314,7 @@
     drawPlane();
     drawCurves();
     drawValues();
+    drawMap();
   };
 
   const toggles = (box, hidden, items) => {
@@ -270,7 +324,7 @@
       input.checked = !hidden.has(key);
       input.addEventListener("change", () => { if (input.checked) hidden.delete(key); else hidden.add(key); setEpoch(state.epoch); });
       const label = element("label", {}, input, " ");
-      if (colour) { const swatch = element("span", { class: "swatch", "aria-hidden": "true" }); swatch.style.background = colour; label.append(swatch); }
+      if (colour) { const swatch = element("span", { class: "swatch", "aria-hidden": "true" }); swatch.style.background = isPlain(key) ? colour : "#fff"; swatch.style.borderColor = colour; label.append(swatch); }
       label.append(text);
       box.append(label);
     }
@@ -285,12 +339,13 @@
     if (!plane()) state.view = experiment()?.planes[0]?.view ?? 0;
     views.value = String(state.view);
     for (const row of at("experiments").querySelectorAll("tbody tr")) row.setAttribute("aria-current", String(Number(row.dataset.place) === place));
+    selectMaps();
     selectView();
   };
   const selectView = () => {
     const shown = plane();
     toggles(at("layers"), state.hiddenLayers, Array.from({ length: shown?.layers ?? 0 }, (_, i) => [i, layerName(i, shown.layers), hue(i)]));
-    toggles(at("runs"), state.hiddenRuns, shown ? [["mean", "mean", null], ...shown.runs.map(([run]) => [`run ${run}`, `run ${run}`, null])] : []);
+    toggles(at("runs"), state.hiddenRuns, shown ? [[AVERAGE, AVERAGE, null], ...shown.runs.map(([run]) => [`run ${run}`, `run ${run}`, null])] : []);
     at("epoch").max = Math.max(0, epochs().length - 1);
     setEpoch(epochs().length - 1);
   };
@@ -339,6 +394,7 @@
   const options = document.createDocumentFragment();
   data.experiments.forEach((one, i) => options.append(element("option", { value: String(i) }, one.label)));
   at("experiment").append(options);
+  at("average").textContent = AVERAGE;
   search();
   selectExperiment(0);
   document.documentElement.dataset.ready = "true";

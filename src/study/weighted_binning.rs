@@ -11,7 +11,9 @@
 //!
 //! Where it fails, and why: if a row of Q sums to nearly 0, all edges of that neuron fall together near 0, though its activations do not. All of
 //! them then lie in the two outermost bins and the neuron tells its sign alone. The remedy carries the edges along one direction, (1, 1, 1), and
-//! a neuron that is nearly orthogonal to that direction is binned by the scale of a direction that it does not look at.
+//! a neuron that is nearly orthogonal to that direction is binned by the scale of a direction that it does not look at. For the same reason the
+//! entropy can come out too large: bins of a row that sums to s are s times as wide as the input's while its activations spread as far, so
+//! for s < 1 they are finer. A thousand examples hardly tell, as most of them have a bin of their own; ten thousand do.
 
 use super::answer::{Answer, Axis, Chart, Column, Series};
 use super::histogram::{entropy, range};
@@ -21,6 +23,9 @@ use crate::math::rng::{Purpose, Stream};
 const UNITS: usize = 3;
 /// Least magnitude of a row's sum for which weighted binning is expected to hold.
 const LEAST_SUM: f64 = 0.3;
+
+/// How far from the input's entropy a hidden layer's may be, in bits.
+const TOLERANCE: f64 = 0.15;
 
 /// A matrix, row by row.
 type Matrix = [[f64; UNITS]; UNITS];
@@ -182,13 +187,21 @@ fn findings(rows: &[Row]) -> Vec<String> {
             spread(part, |row| row.hidden_weighted - row.input),
         ));
     }
-    let failing = |limit: f64| rows.iter().filter(move |row| (row.hidden_weighted - row.input).abs() > limit);
-    let greatest = failing(0.15).map(|row| row.least_sum).fold(0.0, f64::max);
+    let failing = |sign: f64| rows.iter().filter(move |row| sign * (row.hidden_weighted - row.input) > TOLERANCE);
+    let (less, more) = (failing(-1.0).count(), failing(1.0).count());
+    let greatest = |sign: f64| failing(sign).map(|row| row.least_sum).fold(0.0, f64::max);
     findings.push(format!(
-        "Weighted binning is more than 0.15 bits off for {} rotations; the greatest least row sum among them is {greatest:.2}. There, the edges of \
-         a neuron with a small row sum fall together and its activations lie outside of them: it tells its sign alone.",
-        failing(0.15).count()
+        "Weighted binning shows more than {TOLERANCE} bits too little for {less} rotations{}: the edges of a neuron with a small row sum fall together \
+         and its activations lie outside of them: it tells its sign alone.",
+        if less > 0 { format!("; the greatest least row sum among them is {:.2}", greatest(-1.0)) } else { String::new() },
     ));
+    if more > 0 {
+        findings.push(format!(
+            "It shows more than {TOLERANCE} bits too much for {more} rotations; the greatest least row sum among them is {:.2}: where a row sums to \
+             less than 1 in magnitude its bins are finer than the input's, and with enough examples finer bins have more entropy.",
+            greatest(1.0)
+        ));
+    }
     let (least, most) = range(rows.iter().map(|row| row.output - row.hidden));
     findings.push(format!(
         "With standard bins the output layer has {least:.2} to {most:.2} bits more than the hidden layer that it is computed from: a violation of the \

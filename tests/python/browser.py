@@ -157,6 +157,9 @@ def check_report(browser, file, pictures):
     browser.js("document.querySelector(\"#plane circle[data-run=mean][data-layer='0']\").focus()")
     tip = browser.js("document.querySelector('#tip').textContent")
     assert "layer 1" in tip, tip
+    # Keys need not walk over every point of every run.
+    browser.js("document.activeElement.blur(); document.querySelector(\"#plane circle[data-run='run 1']\").focus()")
+    assert browser.js("document.activeElement.tagName") != "circle", "single runs are in the way of keys"
     # The same as a table.
     browser.js("document.querySelector('#values').closest('details').open = true")
     browser.wait("the values", lambda: browser.js("document.querySelectorAll('#values tbody tr').length") == layers * (runs + 1))
@@ -181,6 +184,28 @@ def check_report(browser, file, pictures):
         " || e.getAttribute('aria-label'))).map((e) => e.outerHTML)"
     )
     assert not nameless, nameless
+    browser.check("file://")
+
+
+def check_median(browser, file, pictures):
+    browser.open(f"file://{file}")
+    names = browser.js("[...document.querySelectorAll('#runs label')].map((l) => l.textContent.trim()).join('|')")
+    assert names == "median|run 0|run 1|run 2", names
+    browser.hover("#plane circle[data-run=median][data-layer='1']")
+    tip = browser.js("document.querySelector('#tip').textContent")
+    assert "median, layer 2, epoch 2" in tip, tip
+    assert "large the median over runs" in browser.js("document.querySelector('figcaption').textContent")
+    # How layers depend on each other, at the epoch of the slider.
+    caption = "document.querySelector('#pairs caption').textContent"
+    assert "svcca" in browser.js(caption) and "median over runs at epoch 2" in browser.js(caption), browser.js(caption)
+    heads = browser.js("[...document.querySelectorAll('#pairs thead th')].map((t) => t.textContent).join('|')")
+    assert heads == "input|1|2|readout", heads
+    cells = browser.js("[...document.querySelectorAll('#pairs tbody tr')].map((r) => [...r.querySelectorAll('td')].map((d) => d.textContent))")
+    assert all(cells[a][b] == cells[b][a] and (a == b) == (cells[a][b] == "") for a in range(4) for b in range(4)), cells
+    browser.js("document.querySelector('#epoch').focus()")
+    browser.key("Home", 36)
+    assert "at epoch 0" in browser.js(caption), browser.js(caption)
+    browser.picture(pictures / "median.png")
     browser.check("file://")
 
 
@@ -222,6 +247,8 @@ def check_overview(browser, file, pictures):
     assert HOSTILE in browser.js("document.querySelector('#findings').textContent"), "the hostile label is not shown"
     loaded = "[...document.images].every((i) => { i.loading = 'eager'; return i.complete && i.naturalWidth > 0; }) && document.images.length"
     assert browser.wait("the figures", lambda: browser.js(loaded)) >= 6
+    tops = browser.js("[...document.querySelectorAll('.figures')].map((f) => [...f.querySelectorAll('img')].slice(0, 2).map((i) => i.getBoundingClientRect().top))")
+    assert tops and all(len(row) == 2 and row[0] == row[1] for row in tops), f"figures are not side by side: {tops}"
     browser.picture(pictures / "overview.png")
     browser.check("file://")
 
@@ -231,6 +258,11 @@ def check_board(browser, address, pictures):
     assert "4 ok" in browser.js("document.body.innerText")
     browser.wait("the status", lambda: browser.js("1") and any(url.endswith("/api/status") for url in browser.requests))
     browser.picture(pictures / "board.png")
+    # A narrow window needs no scrolling to the side.
+    browser.call("Emulation.setDeviceMetricsOverride", width=400, height=900, deviceScaleFactor=1, mobile=False)
+    assert browser.js("document.documentElement.scrollWidth") <= 400, "the dashboard is wider than the window"
+    browser.picture(pictures / "board-narrow.png")
+    browser.call("Emulation.setDeviceMetricsOverride", width=1280, height=1000, deviceScaleFactor=1, mobile=False)
     browser.click("section h2 a")
     browser.wait("the cohort", lambda: browser.js("location.pathname.startsWith('/cohort/') && document.readyState === 'complete'"))
     loaded = "[...document.images].every((i) => { i.loading = 'eager'; return i.complete && i.naturalWidth > 0; }) && document.images.length"
@@ -264,6 +296,7 @@ def main():
         browser = Browser(program, home)
         try:
             check_report(browser, pages["report"], pictures)
+            check_median(browser, pages["median"], pictures)
             check_large(browser, pages["large"], pictures)
             check_movie(browser, pages["movie"])
             check_overview(browser, pages["overview"], pictures)

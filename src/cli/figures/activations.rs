@@ -42,7 +42,8 @@ pub fn draw(wanted: &Wanted, loaded: &Loaded, index: &Index, look: Look) -> Resu
         let most = heat_groups_per_sheet(groups.iter().map(|group| group.maps.len()).max().unwrap_or(1));
         let title = cut(format!("{}, {}, run {}", wanted.cohort, examples(split), look.run), &mut groups, most, "experiments");
         let labels = ("epoch".to_owned(), "activation".to_owned());
-        let svg = heat(&HeatFigure { title, labels, bar: "share of activations".to_owned(), root: true, groups });
+        let svg =
+            heat(&HeatFigure { title, labels, bar: "share of activations".to_owned(), root: true, groups, width: wanted.width });
         figures.push(Figure::sheet(format!("{kind}_{}", split.name()), svg));
     }
     Ok(figures)

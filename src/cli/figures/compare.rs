@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::planes::Average;
 use super::select::Wanted;
 use super::{Figure, cut, examples, parameters};
+use crate::aggregate::statistics;
 use crate::cli::exit::{Exit, Failure};
 use crate::plot::{HeatFigure, HeatGroup, HeatMap, NOTE_SEPARATOR, PANELS_PER_SHEET, heat};
 use crate::store::tables::{DependenceRow, read_dependence};
@@ -21,9 +23,9 @@ struct Panel {
     runs: BTreeMap<i64, (i64, Layers)>,
 }
 
-/// Draws a sheet for every split that is wanted and there: a panel an experiment and measure, mean over runs, at `epoch` or else the last
-/// one that was measured.
-pub fn draw(wanted: &Wanted, epoch: Option<i64>) -> Result<Vec<Figure>, Failure> {
+/// Draws a sheet for every split that is wanted and there: a panel an experiment and measure, `average` over runs, at `epoch` or else
+/// the last one that was measured.
+pub fn draw(wanted: &Wanted, epoch: Option<i64>, average: Average) -> Result<Vec<Figure>, Failure> {
     let mut sheets: BTreeMap<Split, Vec<Panel>> = BTreeMap::new();
     let mut places = BTreeMap::new();
     for row in rows(wanted)? {
@@ -46,8 +48,9 @@ pub fn draw(wanted: &Wanted, epoch: Option<i64>) -> Result<Vec<Figure>, Failure>
         }
         layers.insert((row.layer_a, row.layer_b), value);
     }
-    let sheet =
-        |(split, panels): (Split, Vec<Panel>)| Figure::sheet(format!("compare_{}", split.name()), sheet(wanted, split, panels));
+    let sheet = |(split, panels): (Split, Vec<Panel>)| {
+        Figure::sheet(format!("compare_{}", split.name()), sheet(wanted, split, panels, average))
+    };
     Ok(sheets.into_iter().map(sheet).collect())
 }
 
@@ -88,7 +91,7 @@ fn is_wanted(wanted: &Wanted, row: &DependenceRow) -> bool {
         && wanted.takes_estimator(&row.measure, &row.params)
 }
 
-fn sheet(wanted: &Wanted, split: Split, mut panels: Vec<Panel>) -> String {
+fn sheet(wanted: &Wanted, split: Split, mut panels: Vec<Panel>, average: Average) -> String {
     let measures: BTreeSet<&str> = panels.iter().map(|panel| panel.measure.as_str()).collect();
     let bar = match measures.into_iter().collect::<Vec<_>>()[..] {
         ["dcor"] => "distance correlation",
@@ -99,12 +102,12 @@ fn sheet(wanted: &Wanted, split: Split, mut panels: Vec<Panel>) -> String {
     let title = format!("{}, {}", wanted.cohort, examples(split));
     let title = cut(title, &mut panels, PANELS_PER_SHEET, "panels");
     let label = "layer (0: input, last: readout)".to_owned();
-    let groups = panels.iter().map(Panel::group).collect();
-    heat(&HeatFigure { title, labels: (label.clone(), label), bar, root: false, groups })
+    let groups = panels.iter().map(|panel| panel.group(average)).collect();
+    heat(&HeatFigure { title, labels: (label.clone(), label), bar, root: false, groups, width: wanted.width })
 }
 
 impl Panel {
-    fn group(&self) -> HeatGroup {
+    fn group(&self, average: Average) -> HeatGroup {
         let epochs: BTreeSet<i64> = self.runs.values().map(|(epoch, _)| *epoch).collect();
         let epoch = match (epochs.first(), epochs.len()) {
             (Some(epoch), 1) => format!("epoch {epoch}"),
@@ -114,23 +117,23 @@ impl Panel {
         let note = [
             format!("{} {}", self.measure, parameters(&self.params)),
             epoch,
-            format!("mean of {runs} run{}", if runs == 1 { "" } else { "s" }),
+            format!("{} of {runs} run{}", average.take().0, if runs == 1 { "" } else { "s" }),
         ];
-        let map = HeatMap { title: String::new(), epochs: Vec::new(), range: None, columns: self.columns() };
+        let map = HeatMap { title: String::new(), epochs: Vec::new(), range: None, columns: self.columns(average) };
         HeatGroup { title: self.title.clone(), note: note.join(NOTE_SEPARATOR), maps: vec![map] }
     }
 
-    /// Means over the runs, layer by layer from the input, each with every layer.
-    fn columns(&self) -> Vec<Vec<f64>> {
+    /// What stands for all runs, layer by layer from the input, each with every layer.
+    fn columns(&self, average: Average) -> Vec<Vec<f64>> {
         let layers = self.runs.values().flat_map(|(_, layers)| layers.keys()).map(|(_, b)| b + 2).max().unwrap_or(0);
-        let mean = |a: i64, b: i64| {
+        let over_runs = |a: i64, b: i64| {
             let values: Vec<f64> =
                 self.runs.values().filter_map(|(_, layers)| layers.get(&(a.min(b), a.max(b)))).copied().collect();
             // Blank where nothing was measured.
-            values.iter().sum::<f64>() / values.len() as f64
+            average.take().1(&statistics(&values)).unwrap_or(f64::NAN)
         };
         let column = |a: i64| {
-            let mut column: Vec<f64> = (-1..layers - 1).map(|b| if a == b { 0.0 } else { mean(a, b) }).collect();
+            let mut column: Vec<f64> = (-1..layers - 1).map(|b| if a == b { 0.0 } else { over_runs(a, b) }).collect();
             // A layer is like itself, unless it is constant; then it is like nothing.
             let own = (a + 1) as usize;
             column[own] = if column.iter().any(|value| *value != 0.0) { 1.0 } else { f64::NAN };
@@ -154,13 +157,15 @@ mod tests {
             runs: (0..).zip(runs.iter().cloned()).collect(),
         };
         let two = panel(&[run(0.5, 0.0), run(1.0, 0.0)]);
-        let columns = two.columns();
+        let columns = two.columns(Average::Mean);
         assert_eq!(columns[..2], [vec![1.0, 0.75, 0.0], vec![0.75, 1.0, 0.0]]);
         // The last layer depends on nothing: it is constant.
         assert!(columns[2][..2] == [0.0, 0.0] && columns[2][2].is_nan());
-        assert_eq!(two.group().note, "svcca variance 0.99 · epoch 7 · mean of 2 runs");
+        assert_eq!(two.group(Average::Mean).note, "svcca variance 0.99 · epoch 7 · mean of 2 runs");
         let apart = panel(&[run(0.5, 0.5), (9, run(0.5, 0.5).1)]);
-        assert!(apart.group().note.contains("the last epoch of each run"));
-        assert!(panel(&[]).columns().is_empty());
+        assert!(apart.group(Average::Mean).note.contains("the last epoch of each run"));
+        let three = panel(&[run(0.5, 0.0), run(1.0, 0.0), run(0.875, 0.0)]);
+        assert!(three.columns(Average::Median)[0][1] == 0.875 && three.group(Average::Median).note.ends_with("median of 3 runs"));
+        assert!(panel(&[]).columns(Average::Mean).is_empty());
     }
 }

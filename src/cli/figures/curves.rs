@@ -96,7 +96,8 @@ fn sheets(
         let mut groups = gathered.finish(runs, layer_name);
         let title = format!("{}, {}", wanted.cohort, examples(split));
         let title = cut(title, &mut groups, groups_per_sheet(quantities.len()), "experiments");
-        let figure = CurveFigure { title, word: "layer".to_owned(), quantities: quantities.to_vec(), groups, spread };
+        let figure =
+            CurveFigure { title, word: "layer".to_owned(), quantities: quantities.to_vec(), groups, spread, width: wanted.width };
         let svg = curves(&figure);
         Figure::sheet(format!("{kind}_{}", split.name()), svg)
     };
@@ -160,7 +161,8 @@ pub fn accuracy(wanted: &Wanted, runs: bool) -> Result<Vec<Figure>, Failure> {
     let mut groups = gathered.finish(runs, |split, _| Split::ALL[split].name().to_owned());
     let title = cut(wanted.cohort.clone(), &mut groups, groups_per_sheet(2), "experiments");
     let quantities = vec![linear("accuracy", Some(1.0)), linear("loss in nats", None)];
-    let svg = curves(&CurveFigure { title, word: String::new(), quantities, groups, spread: EpochSpread::Auto });
+    let svg =
+        curves(&CurveFigure { title, word: String::new(), quantities, groups, spread: EpochSpread::Auto, width: wanted.width });
     let name = wanted.split.map_or_else(|| "accuracy".to_owned(), |split| format!("accuracy_{}", split.name()));
     Ok(vec![Figure::sheet(name, svg)])
 }

@@ -82,6 +82,12 @@ impl Figure {
     }
 }
 
+/// Reads the width of a sheet.
+pub fn centimetres(text: &str) -> Result<f64, String> {
+    let width = text.trim_end_matches("cm").trim_end().parse().ok().filter(|width| (4.0..=200.0).contains(width));
+    width.ok_or_else(|| "expected a number of centimetres from 4 to 200, as 8.5 for one column of a journal".to_owned())
+}
+
 /// Writes a file whole, with the directory that it stands in.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());

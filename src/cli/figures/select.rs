@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::exit::{Exit, Failure};
 use crate::grid::{Experiment, Grid};
+use crate::plot::SheetWidth;
 use crate::query::facts;
 use crate::train::spec::Split;
 
@@ -14,6 +15,8 @@ pub struct Wanted {
     pub cohort: String,
     /// The directory of its tables.
     pub dir: PathBuf,
+    /// The width of sheets.
+    pub width: SheetWidth,
     /// The examples; `None`: all that there are.
     pub split: Option<Split>,
     /// Labels of the experiments; `None`: all.
@@ -25,7 +28,14 @@ pub struct Wanted {
 impl Wanted {
     /// All of a cohort.
     pub fn all(cohort: &str, dir: &Path) -> Self {
-        Self { cohort: cohort.to_owned(), dir: dir.to_owned(), split: None, labels: None, estimators: Vec::new() }
+        Self {
+            cohort: cohort.to_owned(),
+            dir: dir.to_owned(),
+            width: SheetWidth::Auto,
+            split: None,
+            labels: None,
+            estimators: Vec::new(),
+        }
     }
 
     /// Takes only the experiments that meet all `conditions`, each KEY=VALUE.
@@ -39,6 +49,11 @@ impl Wanted {
     /// Takes only this split.
     pub fn on(self, split: Option<Split>) -> Self {
         Self { split, ..self }
+    }
+
+    /// Draws sheets of this width.
+    pub fn wide(self, width: SheetWidth) -> Self {
+        Self { width, ..self }
     }
 
     /// Takes only these estimators.

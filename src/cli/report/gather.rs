@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
+use super::dependence;
 use super::files;
 use crate::cli::exit::Failure;
 use crate::cli::figures::parameters;
+use crate::cli::figures::planes::Average;
 use crate::cli::load::Loaded;
 use crate::cohort::settings::ColumnValue;
 use crate::query::facts;
@@ -13,11 +15,11 @@ use crate::query::running::Notice;
 use crate::query::status::{CohortStatus, status};
 use crate::report::{CohortData, CohortReport, CurveData, ExperimentData, Packed, PlaneData, WayData, thinned};
 use crate::store::Index;
-use crate::store::tables::{read_aggregate, read_measures, read_metrics};
+use crate::store::tables::{Statistics, read_aggregate, read_measures, read_metrics};
 use crate::train::spec::Split;
 
-/// Numbers of mean planes on a page at most; a page of ten million bytes still loads in a second.
-const MOST_MEANS: usize = 6_000_000;
+/// Numbers of the planes over all runs on a page at most; a page of ten million bytes still loads in a second.
+const MOST_AVERAGES: usize = 6_000_000;
 /// Numbers of single runs at most, on top.
 const MOST_RUNS: usize = 3_000_000;
 /// Epochs of a way that are worth showing; with fewer it is left out.
@@ -53,7 +55,8 @@ pub fn gather(loaded: &Loaded, index: &Index, live: &[Notice], dir: &Path) -> Re
     }
     let place: HashMap<&str, usize> = experiments.iter().enumerate().map(|(i, e)| (e.label.as_str(), i)).collect();
     let mut page = Page { places: &place, epochs: Epochs::default(), views: Vec::new(), planes: BTreeMap::new() };
-    let thinned = page.read_means(&dir.join("aggregate.parquet"))?;
+    let (average, value) = Average::of(&loaded.cohort).take();
+    let thinned = page.read_averages(&dir.join("aggregate.parquet"), value)?;
     left_out.extend(thinned.then(|| "Epochs of the planes are thinned; `aggregate.parquet` has them all.".to_owned()));
     match page.read_runs(&dir.join("measures.parquet"), loaded.grid.n_runs as usize)? {
         Runs::All => {}
@@ -61,8 +64,11 @@ pub fn gather(loaded: &Loaded, index: &Index, live: &[Notice], dir: &Path) -> Re
         Runs::None => left_out.push("Single runs are left out; `measures.parquet` has them.".to_owned()),
     }
     let curves = curves(&dir.join("metrics.parquet"), &place, &mut page.epochs)?;
+    let mut maps = dependence::gather(&dir.join("dependence.parquet"), &place, value, &mut page.epochs)?;
+    left_out.extend(maps.left_out.take());
     report.left_out = left_out.join(" ");
     report.data = CohortData {
+        average: average.to_owned(),
         keys: differing.iter().map(|(key, _)| (*key).to_owned()).collect(),
         experiments: experiments
             .iter()
@@ -75,9 +81,11 @@ pub fn gather(loaded: &Loaded, index: &Index, live: &[Notice], dir: &Path) -> Re
                 accuracy,
                 planes: page.planes.remove(&i).unwrap_or_default(),
                 curves,
+                maps: maps.by_experiment.remove(&i).unwrap_or_default(),
             })
             .collect(),
         epochs: page.epochs.lists,
+        map_views: maps.views,
         views: page.views,
     };
     Ok(report)
@@ -99,13 +107,14 @@ pub fn counts(status: &CohortStatus) -> Vec<(String, u64)> {
 
 /// Lists of epochs, each kept once.
 #[derive(Default)]
-struct Epochs {
+pub struct Epochs {
     lists: Vec<Vec<i64>>,
     places: HashMap<Vec<i64>, usize>,
 }
 
 impl Epochs {
-    fn place(&mut self, list: Vec<i64>) -> usize {
+    /// The place of a list.
+    pub fn place(&mut self, list: Vec<i64>) -> usize {
         let next = self.lists.len();
         *self.places.entry(list).or_insert_with_key(|list| {
             self.lists.push(list.clone());
@@ -141,28 +150,28 @@ impl Page<'_> {
         })
     }
 
-    /// Reads the means; whether epochs had to be left out.
-    fn read_means(&mut self, path: &Path) -> Result<bool, Failure> {
+    /// Reads what stands for all runs, `value` of them; whether epochs had to be left out.
+    fn read_averages(&mut self, path: &Path, value: fn(&Statistics) -> Option<f64>) -> Result<bool, Failure> {
         let mut ways: BTreeMap<(usize, usize), Way> = BTreeMap::new();
         for row in read_aggregate(path)? {
             let row = row?;
             let Some(&place) = self.places.get(row.experiment.as_str()) else { continue };
             let view = self.view(&row.estimator, &row.estimator_params, row.split);
             let layer = usize::try_from(row.layer).unwrap_or(0);
-            ways.entry((place, view)).or_default().push((row.epoch, layer, row.i_xt.mean, row.i_ty.mean));
+            ways.entry((place, view)).or_default().push((row.epoch, layer, value(&row.i_xt), value(&row.i_ty)));
         }
         let rows: usize = ways.values().map(Vec::len).sum();
-        let share = (MOST_MEANS as f64 / (2.0 * rows.max(1) as f64)).min(1.0);
+        let share = (MOST_AVERAGES as f64 / (2.0 * rows.max(1) as f64)).min(1.0);
         for ((place, view), way) in ways {
-            let (layers, mean) = self.pack(&way, |epochs| ((epochs as f64 * share) as usize).max(LEAST_EPOCHS));
-            self.planes.entry(place).or_default().push(PlaneData { view, layers, mean, runs: Vec::new() });
+            let (layers, average) = self.pack(&way, |epochs| ((epochs as f64 * share) as usize).max(LEAST_EPOCHS));
+            self.planes.entry(place).or_default().push(PlaneData { view, layers, average, runs: Vec::new() });
         }
         Ok(share < 1.0)
     }
 
     /// Reads single runs into the planes that are there, as far as they fit.
     fn read_runs(&mut self, path: &Path, n_runs: usize) -> Result<Runs, Failure> {
-        let packed = |planes: &PlaneData| planes.layers * self.epochs.lists[planes.mean.epochs].len();
+        let packed = |planes: &PlaneData| planes.layers * self.epochs.lists[planes.average.epochs].len();
         let numbers = 2 * n_runs * self.planes.values().flatten().map(packed).sum::<usize>();
         let share = (MOST_RUNS as f64 / numbers.max(1) as f64).min(1.0);
         let longest = self.epochs.lists.iter().map(Vec::len).max().unwrap_or(0);

@@ -1,5 +1,6 @@
 //! `infoplane report`: a cohort as one HTML file; and the overview of several.
 
+mod dependence;
 mod findings;
 mod gather;
 

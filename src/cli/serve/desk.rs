@@ -17,6 +17,7 @@ use super::super::logs;
 use super::super::progress::duration;
 use super::super::report::{self, files};
 use super::http::{Answer, Body, Request};
+use super::results::listings;
 use crate::query::explain::explain;
 use crate::query::find::find;
 use crate::query::running::{Notice, live};
@@ -241,6 +242,7 @@ fn run(studies: &[Study<'_>], index: &Index, live: &[Notice], store: &Store, nam
         verdict: explanation.verdict.clone(),
         settings: settings.iter().map(|(key, value)| ((*key).to_owned(), facts::text(value))).collect(),
         attempts: (columns.map(str::to_owned).into(), attempts.collect()),
+        results: listings(&runs, index)?,
         logs: runs.first().map_or_else(Vec::new, |run| told(logs::of_training(store.root(), run.run.training, LOG_LINES))),
     })))
 }

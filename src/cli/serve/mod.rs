@@ -1,9 +1,11 @@
 //! `infoplane serve`: a dashboard of a store, read-only, for a browser on this machine.
 //!
-//! `http` reads requests and writes answers, `desk` knows the store and makes the pages, `token` is who may look.
+//! `http` reads requests and writes answers, `desk` knows the store and makes the pages, `results` lists what was measured of a run, `token` is
+//! who may look.
 
 mod desk;
 mod http;
+mod results;
 mod token;
 
 use std::io::{self, Read};
