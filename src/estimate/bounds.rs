@@ -83,11 +83,38 @@ impl Estimator for Bound {
         if sample.units() == 0 {
             return Ok(Information::both(0.0, 0.0));
         }
-        Ok(information(scratch.pairs.sums(sample, self.rate, exec), sample.classes()))
+        Ok(information(scratch.pairs.sums(sample, [self.rate], exec).as_flattened().iter(), sample.classes()))
     }
 }
 
 impl Bound {
+    /// What each of some bounds says of one layer, to the bit as alone. Two at a time share the distances of all pairs: a fifth of the
+    /// time of a wide layer.
+    ///
+    /// # Errors
+    /// None today; as [`Estimator::information`].
+    pub fn of_layer(
+        bounds: &[Self],
+        sample: &Sample<'_>,
+        exec: Exec,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Information>, EstimateError> {
+        let mut all = Vec::with_capacity(bounds.len());
+        let (pairs, rest) = bounds.as_chunks::<2>();
+        for pair in pairs {
+            if sample.units() == 0 {
+                all.extend([Information::both(0.0, 0.0); 2]);
+                continue;
+            }
+            let sums = scratch.pairs.sums(sample, pair.map(|bound| bound.rate), exec);
+            all.extend([0, 1].map(|k| information(sums.iter().map(|at| &at[k]), sample.classes())));
+        }
+        for bound in rest {
+            all.push(bound.information(sample, exec, scratch)?);
+        }
+        Ok(all)
+    }
+
     /// Both informations of a layer that lies as the sums want it.
     ///
     /// # Errors
@@ -109,7 +136,7 @@ impl Bound {
         if packed.units() == 0 {
             return Ok(Information::both(0.0, 0.0));
         }
-        Ok(information(scratch.pairs.sums_of(packed, self.rate, exec), classes))
+        Ok(information(scratch.pairs.sums_of(packed, self.rate, exec).as_flattened().iter(), classes))
     }
 
     /// The same in double precision.
@@ -127,7 +154,7 @@ impl Bound {
         if packed.units() == 0 {
             return Ok(Information::both(0.0, 0.0));
         }
-        Ok(information(&packed.sums(self.rate, exec), classes))
+        Ok(information(packed.sums(self.rate, exec).iter(), classes))
     }
 
     /// Both informations of activations units × examples in double precision.
@@ -148,16 +175,14 @@ impl Bound {
 /// Both informations from the sums of the kernel at every example, examples class by class.
 ///
 /// Each logarithm is of a quotient that is exactly 1 where the layer is constant, so that such a layer tells exactly nothing.
-fn information(sums: &[Sums], classes: &Classes) -> Information {
+fn information<'a>(sums: impl ExactSizeIterator<Item = &'a Sums> + Clone, classes: &Classes) -> Information {
     let n = sums.len() as f64;
-    let about_input = sum_log2(sums.iter().map(|at| (at.same + at.other) / n));
+    let about_input = sum_log2(sums.clone().map(|at| (at.same + at.other) / n));
     let mut about_class = 0.0;
     let mut rest = sums;
     for members in classes.members() {
-        let (own, after) = rest.split_at(members.len());
-        let size = own.len() as f64;
-        about_class += sum_log2(own.iter().map(|at| (at.same * n) / ((at.same + at.other) * size)));
-        rest = after;
+        let size = members.len() as f64;
+        about_class += sum_log2(rest.by_ref().take(members.len()).map(|at| (at.same * n) / ((at.same + at.other) * size)));
     }
     // Subtracting from and adding to 0 leaves no −0.
     Information::both(0.0 - about_input / n, 0.0 + about_class / n)
