@@ -4,6 +4,7 @@
 //! those out. What peers need for the same: `benches/peers`.
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -12,6 +13,7 @@ use infoplane::math::exec::Exec;
 use infoplane::math::rng::{Purpose, Stream};
 use infoplane::math::simd::{Block, Isa, Kernel, LANES, Simd};
 use ndarray::Array2;
+use rayon::prelude::*;
 
 const SPECS: [EstimatorSpec; 3] = [
     EstimatorSpec::Binning { bin_width: EstimatorSpec::DEFAULT_BIN_WIDTH },
@@ -178,39 +180,82 @@ fn of_sides(peak: f64) {
     }
 }
 
-/// How much of two independent runs' speed two threads have that share one estimate.
+/// Least seconds of one estimate on two threads, and of two estimates on a thread each; in turn, so that what else the machine does hits
+/// both.
+fn together_and_apart(one: &(dyn Fn(Exec, &mut Scratch) + Sync)) -> (f64, f64) {
+    let serial = Exec::serial();
+    let parallel = Exec { parallel: true, ..serial };
+    let [mut a, mut b, mut shared] = [(); 3].map(|()| Scratch::default());
+    let timed = |exec: Exec, scratch: &mut Scratch| {
+        let start = Instant::now();
+        one(exec, scratch);
+        start.elapsed().as_secs_f64()
+    };
+    let (mut together, mut apart) = (f64::INFINITY, f64::INFINITY);
+    let start = Instant::now();
+    while start.elapsed().as_secs_f64() < 0.5 || apart == f64::INFINITY {
+        for _ in 0..3 {
+            together = together.min(timed(parallel, &mut shared));
+        }
+        for _ in 0..3 {
+            // Neither begins before the other is there.
+            let there = AtomicU32::new(0);
+            let meet = || {
+                there.fetch_add(1, Ordering::SeqCst);
+                while there.load(Ordering::SeqCst) < 2 {
+                    std::hint::spin_loop();
+                }
+            };
+            let run = |scratch: &mut Scratch| {
+                meet();
+                timed(serial, scratch)
+            };
+            let (x, y) = rayon::join(|| run(&mut a), || run(&mut b));
+            apart = apart.min(x.max(y));
+        }
+    }
+    (together, apart)
+}
+
+/// How much of two independent runs' speed two threads have that share one estimate. Binning runs on one thread always, and svcca is not
+/// much longer than waking another: a worker of two threads gives each whole epochs, which the last lines show for binning.
 fn two_threads() {
     println!("\ntwo threads on one estimate, as a share of two estimates on a thread each:");
     let two = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
-    let share = |name: &str, one: &(dyn Fn(Exec) + Sync)| {
-        let serial = Exec::serial();
-        let parallel = Exec { parallel: true, ..serial };
-        let together = least(|| two.install(|| one(parallel)));
-        let apart = least(|| {
-            two.install(|| rayon::join(|| one(serial), || one(serial)));
-        });
-        println!("  {name:10} {:.2}", apart / (2.0 * together));
+    let share = |name: &str, one: &(dyn Fn(Exec, &mut Scratch) + Sync)| {
+        let (together, apart) = two.install(|| together_and_apart(one));
+        println!("  {name:14} {:>9.3} ms   {:.2}", together * 1e3, apart / (2.0 * together));
     };
     for examples in [4096, 20_000] {
         println!(" {examples} examples of 10 units");
         let (values, classes) = layer(10, examples);
         let sample = Sample::new(values.view(), &classes).expect("finite activations");
-        let inputs = layer(12, examples).0;
+        let inputs = layer(12, examples).0.mapv(|v| if v > 0.0 { 1.0 } else { 0.0 });
         let sample = sample.with_inputs(inputs.view()).expect("finite inputs");
-        for name in ["binning", "upper", "lower", "edge", "kde"] {
+        for name in ["upper", "lower", "edge", "kde"] {
             let spec = EstimatorSpec::by_name(name).expect("a method");
-            share(name, &|exec| {
-                black_box(spec.information(black_box(&sample), exec, &mut Scratch::default()).expect("an estimate"));
+            share(name, &|exec, scratch| {
+                black_box(spec.information(black_box(&sample), exec, scratch).expect("an estimate"));
             });
         }
-        let [x, y] = sides(10, examples);
-        let pair = Pair::new(x.view(), Side::Values(y.view())).expect("finite values");
-        for name in ["ksg1", "mixed_ksg", "dcor", "svcca"] {
+        for (name, units) in [("ksg1", 10), ("ksg1", 1), ("mixed_ksg", 10), ("mixed_ksg", 1), ("dcor", 10), ("svcca", 10)] {
+            let [x, y] = sides(units, examples);
+            let pair = Pair::new(x.view(), Side::Values(y.view())).expect("finite values");
             let spec = EstimatorSpec::by_name(name).expect("a method");
-            share(name, &|exec| {
-                black_box(spec.estimate(black_box(&pair), exec, &mut Scratch::default()).expect("an estimate"));
+            share(&format!("{name} {units}+{units}"), &|exec, scratch| {
+                black_box(spec.estimate(black_box(&pair), exec, scratch).expect("an estimate"));
             });
         }
+        let binning = EstimatorSpec::by_name("binning").expect("a method");
+        share("200 × binning", &|exec, scratch| {
+            let serial = Exec { parallel: false, ..exec };
+            let one = |scratch: &mut Scratch| drop(black_box(binning.information(black_box(&sample), serial, scratch)));
+            if exec.parallel {
+                (0..200).into_par_iter().for_each_init(Scratch::default, |scratch, _| one(scratch));
+            } else {
+                (0..200).for_each(|_| one(scratch));
+            }
+        });
     }
 }
 

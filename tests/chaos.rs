@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,22 +14,11 @@ use common::mounts::SmallDisk;
 use common::processes::{assert_no_orphans, checkpoints, signal, wait_for, wait_for_end, wait_for_workers, workers};
 use common::random::Random;
 use common::tables::Contents;
-use common::{Lab, TABLES, TRAINING, assert_same_tables, finish, program};
+use common::{Lab, TABLES, TRAINING, assert_same_tables, finish, program, sweep};
 use serde_json::Value;
 
 /// Six tasks of a few tenths of a second, most of it training, with a measurement behind it.
-const COHORT: &str = r#"
-name = "chaos"
-n_runs = 3
-
-[experiment]
-epochs = 1000
-calculate_mi_for = "test"
-estimators = ["binning", "upper"]
-
-[grid]
-activation_fn = ["tanh", "relu"]
-"#;
+static COHORT: LazyLock<String> = LazyLock::new(|| sweep("chaos", 3, 1000));
 const TASKS: usize = 6;
 /// A training that takes an hour: whatever waits for its end hangs.
 const ENDLESS: &str = "name = \"chaos\"\nn_runs = 4\n[experiment]\nepochs = 10000000\nestimators = []\n";
@@ -45,7 +34,7 @@ struct Undisturbed {
 fn undisturbed() -> &'static Undisturbed {
     static ONCE: OnceLock<Undisturbed> = OnceLock::new();
     ONCE.get_or_init(|| {
-        let lab = lab(COHORT);
+        let lab = lab(&COHORT);
         let start = Instant::now();
         lab.call(&["run", "chaos.toml", "--out", "r"]).expect(0);
         let took = start.elapsed();
@@ -64,7 +53,7 @@ fn lab(cohort: &str) -> Lab {
 
 /// A laboratory with a copy of the undisturbed store.
 fn lab_with_store() -> Lab {
-    let lab = lab(COHORT);
+    let lab = lab(&COHORT);
     for (path, bytes) in &undisturbed().files {
         let path = lab.path("r").join(path);
         fs::create_dir_all(path.parent().expect("a directory")).expect("a directory of the store");
@@ -128,7 +117,7 @@ fn moment(random: &mut Random) -> Duration {
 #[test]
 fn coordinator_and_workers_killed_five_times() {
     for seed in [1, 2] {
-        let (lab, mut random) = (lab(COHORT), Random(seed));
+        let (lab, mut random) = (lab(&COHORT), Random(seed));
         let mut landed = 0;
         for _ in 0..5 {
             let mut call = start(&lab, &["--workers", "2"]);
@@ -157,7 +146,7 @@ fn workers_of_a_killed_coordinator_end() {
 
 #[test]
 fn killed_workers_cost_what_they_had_begun_and_no_more() {
-    let (lab, mut random) = (lab(COHORT), Random(3));
+    let (lab, mut random) = (lab(&COHORT), Random(3));
     let mut call = start(&lab, &["--workers", "2"]);
     let mut kills = 0;
     for _ in 0..3 {
@@ -198,7 +187,7 @@ fn workers_killed_in_the_middle_of_their_tasks_are_told_and_counted() {
 
 #[test]
 fn one_interrupt_finishes_what_is_under_way() {
-    let lab = lab(COHORT);
+    let lab = lab(&COHORT);
     let mut call = start(&lab, &["--workers", "1"]);
     // In the middle of its first task, and there it stays until the interrupt is heard: what it may finish is what it has begun.
     wait_for_trainings(&lab, 1);
@@ -309,7 +298,7 @@ fn files_of_others_among_the_segments_are_named_and_left_alone() {
 
 #[test]
 fn two_coordinators_on_one_store() {
-    let lab = lab(COHORT);
+    let lab = lab(&COHORT);
     let mut calls = [start(&lab, &["--workers", "1"]), start(&lab, &["--workers", "1"])];
     for call in &mut calls {
         assert_eq!(wait_for_end(call).code(), Some(0), "{}", said(&lab));
@@ -319,7 +308,7 @@ fn two_coordinators_on_one_store() {
 
 #[test]
 fn a_store_that_cannot_be_is_refused() {
-    let lab = lab(COHORT);
+    let lab = lab(&COHORT);
     lab.write("file", "");
     for arguments in [&["run", "chaos.toml", "--out", "file/r"][..], &["run", "chaos.toml", "--out", "file"]] {
         let call = lab.call(arguments).expect(6);
@@ -329,7 +318,7 @@ fn a_store_that_cannot_be_is_refused() {
 
 #[test]
 fn a_full_disk_stops_the_run_and_space_lets_it_go_on() {
-    let lab = lab(COHORT);
+    let lab = lab(&COHORT);
     let Some(disk) = SmallDisk::mount(store(&lab), "size=600k") else {
         eprintln!("skipped: this process may not mount a small file system");
         return;
@@ -347,7 +336,7 @@ fn a_full_disk_stops_the_run_and_space_lets_it_go_on() {
 
 #[test]
 fn a_worker_alone_ends_with_its_orders() {
-    let lab = lab(COHORT);
+    let lab = lab(&COHORT);
     let mut command = program();
     command.current_dir(lab.path("")).args(["worker", "--out", "r"]);
     let worker = finish(command).expect(0);

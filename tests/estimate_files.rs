@@ -98,6 +98,27 @@ impl Files {
 }
 
 #[test]
+fn any_number_of_threads_gives_the_same_to_the_last_digit() {
+    let files = Files::new();
+    for source in ["both.npz --y labels", "head.csv --y class"] {
+        let answers = |threads: u32| {
+            let mut all = files.json(&format!("--all {source} --threads {threads} --bootstrap 5"));
+            all.as_array_mut()
+                .expect("a list")
+                .iter_mut()
+                .for_each(|one| drop(one.as_object_mut().expect("an object").remove("seconds")));
+            all
+        };
+        let one = answers(1);
+        assert!(one.as_array().expect("a list").iter().filter(|answer| answer["value"].is_number()).count() > 8, "{one}");
+        for threads in [2, 3, 8] {
+            assert_eq!(answers(threads), one, "{threads} threads");
+        }
+    }
+    assert!(String::from_utf8_lossy(&files.run("upper both.npz --threads 0").stderr).contains("--threads"));
+}
+
+#[test]
 fn every_format_gives_the_same() {
     let files = Files::new();
     let expected = files.number("upper both.npz --y labels");

@@ -16,21 +16,10 @@ use std::time::{Duration, Instant};
 use common::cell::{Cell, script};
 use common::processes::{checkpointed, signal, wait_for};
 use common::random::Random;
-use common::{Lab, TRAINING, assert_same_tables};
+use common::{Lab, TRAINING, assert_same_tables, sweep};
 
 /// Twelve tasks of a second or less.
-const COHORT: &str = r#"
-name = "sweep"
-n_runs = 6
-
-[experiment]
-epochs = 1000
-calculate_mi_for = "test"
-estimators = ["binning", "upper"]
-
-[grid]
-activation_fn = ["tanh", "relu"]
-"#;
+static COHORT: LazyLock<String> = LazyLock::new(|| sweep("sweep", 6, 1000));
 /// Three tasks of some seconds: what is done to a rank in the middle of one finds it there, on a machine that is many times as fast, too.
 const LONG: &str = r#"
 name = "sweep"
@@ -50,7 +39,7 @@ const NEVER: &str = "120";
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The tables of a local run of `COHORT`, and of `LONG`.
-static EXPECTED: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| local_tables(COHORT));
+static EXPECTED: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| local_tables(&COHORT));
 static EXPECTED_LONG: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| local_tables(LONG));
 
 fn local_tables(cohort: &str) -> BTreeMap<String, Vec<u8>> {
@@ -66,7 +55,7 @@ fn lab_with(cohort: &str) -> Lab {
 }
 
 fn lab() -> Lab {
-    lab_with(COHORT)
+    lab_with(&COHORT)
 }
 
 /// The environment of a call of `mpirun` that misses a rank after `timeout` seconds; a test may run as root.
@@ -255,6 +244,21 @@ fn killed_ranks_cost_what_was_in_flight_and_nothing_hangs() {
     assert!(landed > 0, "no kill came in time");
 }
 
+#[test]
+fn a_rank_that_dies_at_its_start_leaves_nobody_waiting() {
+    let lab = lab();
+    // Without recovery Open MPI ends the job; with it the others would wait in MPI_Init for the dead.
+    let mut call = mpirun(&lab, "1", &["--enable-recovery"], 3, &RUN);
+    let mut victim = None;
+    wait_in(&mut call, &lab, "a rank that starts", || {
+        victim = ranks(&lab).get(&1).copied();
+        victim.is_some()
+    });
+    signal("KILL", victim.as_slice());
+    assert_ne!(end(&mut call, &lab), None, "{}", said(&lab));
+    assert_no_ranks(&lab, "a rank that dies at its start");
+}
+
 /// A job of three ranks, each in the middle of a task of its own, of which the last has been stopped and is missed.
 fn job_that_misses_a_rank(lab: &Lab) -> (Child, u32) {
     let mut call = mpirun(lab, SOON, &[], LONG_TASKS, &RUN_WITH_CHECKPOINTS);
@@ -285,8 +289,11 @@ fn a_rank_that_stalls_and_comes_back_is_welcome() {
     signal("CONT", &[victim]);
     let heard = wait_in(&mut call, &lab, "a rank that is heard again", || said(&lab).contains("rank 2 is heard again"));
     assert!(heard, "over before the rank was heard: {}", said(&lab));
-    // All ranks are there to say good-bye to each other, so it ends as it should.
-    assert_eq!(end(&mut call, &lab), Some(0), "{}", said(&lab));
+    // All ranks are there to say good-bye to each other, so it ends as it should; unless the machine starved one for so long that it was
+    // missed at the end.
+    let code = end(&mut call, &lab);
+    let times = |text: &str| said(&lab).matches(text).count();
+    assert!(code == Some(0) || times("has not been heard") > times("is heard again"), "{code:?}: {}", said(&lab));
     assert_no_ranks(&lab, "a rank that came back");
     assert_same_tables(&lab.result_tables("r", "sweep"), &EXPECTED_LONG, "a rank that came back");
 }

@@ -7,30 +7,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use common::cell::Cell;
 use common::processes::{checkpoints, signal};
-use common::{Lab, assert_same_tables};
+use common::{Lab, assert_same_tables, sweep};
 use serde_json::Value;
 
 /// Twelve tasks of a second or so. What is to befall a pilot in the middle of them is done while its workers are held.
-const COHORT: &str = r#"
-name = "sweep"
-n_runs = 6
-
-[experiment]
-epochs = 3000
-calculate_mi_for = "test"
-estimators = ["binning", "upper"]
-
-[grid]
-activation_fn = ["tanh", "relu"]
-
-[launcher.sge]
-heartbeat = 1
-deadline = 5
-"#;
+static COHORT: LazyLock<String> = LazyLock::new(|| sweep("sweep", 6, 3000) + "\n[launcher.sge]\nheartbeat = 1\ndeadline = 5\n");
 /// What takes longer than this never happens: a machine may be slow, and others may work on it.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How often pilots leave checkpoints where a test looks for them.
@@ -175,7 +161,7 @@ type Case = fn(&Cell, &BTreeMap<String, Vec<u8>>);
 #[test]
 fn a_real_grid_engine_and_what_can_befall_it() {
     let Some(cell) = Cell::up() else { return };
-    let expected = local_tables(COHORT);
+    let expected = local_tables(&COHORT);
     let start = Instant::now();
     let cases: [(&str, Case); 13] = [
         ("arrays of 3 and 8", arrays),
@@ -218,7 +204,7 @@ fn arrays(cell: &Cell, expected: &BTreeMap<String, Vec<u8>>) {
         assert_eq!((records(common::TRAINING), records(common::ATTEMPT)), (12, 12), "{pilots} pilots: each once");
     }
     // Staying shows how far it is, and ends with the code of the runs.
-    let bench = Bench::new(cell, expected, COHORT);
+    let bench = Bench::new(cell, expected, &COHORT);
     let (_, stderr) = bench.call(&["run", "sweep.toml", "--launcher", "sge", "--out", "r", "--workers", "4", "--wait"], 0);
     assert!(stderr.contains("12 of 12 runs done; tables in"), "{stderr}");
     bench.assert_completes("--wait");
@@ -241,7 +227,7 @@ fn names(cell: &Cell, expected: &BTreeMap<String, Vec<u8>>) {
 }
 
 fn killed(cell: &Cell, expected: &BTreeMap<String, Vec<u8>>) {
-    let bench = Bench::new(cell, expected, COHORT);
+    let bench = Bench::new(cell, expected, &COHORT);
     let job = bench.submit(4);
     let pilots = bench.hold_pilots(4);
     signal("KILL", &pilots[..1]);
@@ -251,7 +237,7 @@ fn killed(cell: &Cell, expected: &BTreeMap<String, Vec<u8>>) {
 }
 
 fn suspended(cell: &Cell, expected: &BTreeMap<String, Vec<u8>>) {
-    let bench = Bench::new(cell, expected, COHORT);
+    let bench = Bench::new(cell, expected, &COHORT);
     let job = bench.submit(3);
     let pilots = bench.hold_pilots(3);
     let is_second =
@@ -283,7 +269,7 @@ fn suspended(cell: &Cell, expected: &BTreeMap<String, Vec<u8>>) {
 }
 
 fn lost_host(cell: &Cell, expected: &BTreeMap<String, Vec<u8>>) {
-    let bench = Bench::new(cell, expected, COHORT);
+    let bench = Bench::new(cell, expected, &COHORT);
     // More than one host has slots for.
     bench.submit(6);
     bench.hold_pilots(6);
@@ -301,7 +287,7 @@ fn lost_host(cell: &Cell, expected: &BTreeMap<String, Vec<u8>>) {
 }
 
 fn restarted_master(cell: &Cell, expected: &BTreeMap<String, Vec<u8>>) {
-    let bench = Bench::new(cell, expected, COHORT);
+    let bench = Bench::new(cell, expected, &COHORT);
     bench.submit(3);
     bench.hold_pilots(3);
     cell.fate(&["restart-master"]);
@@ -310,7 +296,7 @@ fn restarted_master(cell: &Cell, expected: &BTreeMap<String, Vec<u8>>) {
 }
 
 fn stopped_execd(cell: &Cell, expected: &BTreeMap<String, Vec<u8>>) {
-    let bench = Bench::new(cell, expected, COHORT);
+    let bench = Bench::new(cell, expected, &COHORT);
     bench.submit(4);
     bench.hold_pilots(4);
     // Its jobs run on, unattended.
@@ -370,7 +356,7 @@ fn over_time(cell: &Cell, _: &BTreeMap<String, Vec<u8>>) {
 }
 
 fn queue_in_error(cell: &Cell, expected: &BTreeMap<String, Vec<u8>>) {
-    let bench = Bench::new(cell, expected, COHORT);
+    let bench = Bench::new(cell, expected, &COHORT);
     // A job that cannot be started, as a site's prolog can see to, puts its queue into state E.
     cell.ask(&["qconf", "-mattr", "queue", "prolog", "/bin/false", "all.q"]);
     let job = bench.submit(2);

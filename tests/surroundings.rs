@@ -5,30 +5,20 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::LazyLock;
 use std::thread;
 use std::time::Duration;
 
 use common::mounts::SmallDisk;
 use common::tables::Contents;
-use common::{Lab, assert_same_tables, finish, tree};
+use common::{Lab, assert_same_tables, finish, sweep, tree};
 use serde_json::Value;
 
-const COHORT: &str = r#"
-name = "here"
-n_runs = 4
-
-[experiment]
-epochs = 600
-calculate_mi_for = "test"
-estimators = ["binning", "upper"]
-
-[grid]
-activation_fn = ["tanh", "relu"]
-"#;
+static COHORT: LazyLock<String> = LazyLock::new(|| sweep("here", 4, 600));
 
 fn lab() -> Lab {
     let lab = Lab::new();
-    lab.write("here.toml", COHORT);
+    lab.write("here.toml", &COHORT);
     lab
 }
 

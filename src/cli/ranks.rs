@@ -46,6 +46,8 @@ mod with_mpi {
 
     /// Names the seconds of silence after which a rank is taken for lost.
     const PATIENCE: &str = "INFOPLANE_MPI_TIMEOUT";
+    /// How many times that the start of all ranks may take, which wait for each other in MPI.
+    const START: u32 = 8;
     /// From so many ranks on rank 0 only coordinates: one core in that many is less than what its own tasks would hold up.
     const MANY: usize = 32;
     /// Stack of the coordinator, as a main thread has.
@@ -61,7 +63,9 @@ mod with_mpi {
             Ok(text) => seconds(&text).map_err(|e| Failure::new(Exit::Invalid, format!("{PATIENCE}={text}: {e}")))?,
             Err(_) => Duration::from_secs(30),
         };
+        let met = give_up_unless_met(patience * START);
         let world = World::join().map_err(|text| Failure::new(Exit::Launcher, text))?;
+        met.store(true, Ordering::Relaxed);
         let (rank, size) = (world.rank(), world.size());
         let (outgoing, letters) = channel();
         let threads = rayon::ThreadPoolBuilder::new().num_threads(launcher.threads.unwrap_or(1) as usize).build_global();
@@ -98,6 +102,24 @@ mod with_mpi {
             Ok::<_, Failure>(carrier.carry())
         })?;
         end(ending, world, patience)
+    }
+
+    /// Ends this rank unless it is told in time that the ranks have met: with `mpirun --enable-recovery` those that wait in `MPI_Init` for
+    /// one that died there would wait for ever. Only time counts in which this rank was awake.
+    fn give_up_unless_met(within: Duration) -> Arc<AtomicBool> {
+        let met = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&met);
+        thread::spawn(move || {
+            for _ in 0..within.as_secs().max(1) {
+                thread::sleep(Duration::from_secs(1));
+                if told.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+            tell!("error: the ranks have not met within {} s: one may have died at its start; run again", within.as_secs());
+            signal_hook::low_level::exit(Exit::Launcher as i32)
+        });
+        met
     }
 
     /// From now on what announces the end of a job makes this rank's worker leave a checkpoint and end. Rank 0 hears of it, too, and ends

@@ -164,7 +164,7 @@ fn information(sums: &[Sums], classes: &Classes) -> Information {
 }
 
 /// Σ log₂ of numbers between 1/N and N. Products of sixteen of them stay far from overflow and underflow: one logarithm for all.
-fn sum_log2(numbers: impl Iterator<Item = f64>) -> f64 {
+pub(super) fn sum_log2(numbers: impl Iterator<Item = f64>) -> f64 {
     let (mut sum, mut product, mut factors) = (0.0, 1.0, 0);
     for number in numbers {
         product *= number;

@@ -28,7 +28,7 @@ impl Column {
 }
 
 /// Buckets of one side: of every example, and how many examples each holds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Buckets {
     of: Vec<u64>,
     counts: Vec<u32>,
@@ -43,21 +43,30 @@ pub(super) struct Grid {
 
 impl Buckets {
     /// Of equal codes.
-    pub(super) fn of(mut codes: Vec<u64>, table: &mut Table) -> Self {
-        let mut counts = vec![0; table.number(&mut codes)];
-        codes.iter().for_each(|&code| counts[code as usize] += 1);
-        Self { of: codes, counts }
+    pub(super) fn of(codes: impl Iterator<Item = u64>, table: &mut Table) -> Self {
+        let mut buckets = Self::default();
+        buckets.fill(codes, table);
+        buckets
     }
 
-    /// Of equal tuples of indices of `examples` examples.
-    pub(super) fn hashed(columns: &[Column], examples: usize, grid: Grid, isa: Isa, table: &mut Table) -> Self {
-        let mut codes = vec![0.0; examples];
+    /// Becomes those of equal codes.
+    fn fill(&mut self, codes: impl Iterator<Item = u64>, table: &mut Table) {
+        self.of.clear();
+        self.of.extend(codes);
+        self.counts.clear();
+        self.counts.resize(table.number(&mut self.of), 0);
+        self.of.iter().for_each(|&bucket| self.counts[bucket as usize] += 1);
+    }
+
+    /// Becomes those of equal tuples of indices of `examples` examples.
+    fn hash(&mut self, columns: &[Column], examples: usize, grid: Grid, isa: Isa, (table, codes): (&mut Table, &mut Vec<f64>)) {
+        codes.clear();
+        codes.resize(examples, 0.0);
         // Codes are below this.
         let mut most = 1.0;
         for column in columns {
             let width = column.width * grid.scale;
-            let mut push =
-                Push { codes: &mut codes, values: &column.values, shift: grid.share * width, width, low: 0.0, radix: 0.0 };
+            let mut push = Push { codes, values: &column.values, shift: grid.share * width, width, low: 0.0, radix: 0.0 };
             let (low, high) = (push.index(column.extent.0), push.index(column.extent.1));
             (push.low, push.radix) = (low, high - low + 1.0);
             if most * push.radix <= FULL {
@@ -81,7 +90,34 @@ impl Buckets {
             most = table.number(&mut numbers) as f64;
             codes.iter_mut().zip(numbers).for_each(|(code, number)| *code = number as f64);
         }
-        Self::of(codes.into_iter().map(|code| code as u64).collect(), table)
+        self.fill(codes.iter().map(|&code| code as u64), table);
+    }
+}
+
+/// What one thread keeps from member to member, and from call to call.
+#[derive(Debug, Default)]
+pub(super) struct Space {
+    table: Table,
+    codes: Vec<f64>,
+    /// Of the sides that are hashed.
+    hashed: Vec<Buckets>,
+    joint: Buckets,
+}
+
+impl Space {
+    /// Hashes columns into the buckets numbered `place`: 0, or the next.
+    pub(super) fn hash(&mut self, place: usize, columns: &[Column], examples: usize, grid: Grid, isa: Isa) {
+        if self.hashed.len() == place {
+            self.hashed.push(Buckets::default());
+        }
+        self.hashed[place].hash(columns, examples, grid, isa, (&mut self.table, &mut self.codes));
+    }
+
+    /// What two sides tell of each other, each by its number here or with buckets of its own.
+    pub(super) fn information(&mut self, [x, y]: [Result<usize, &Buckets>; 2], clip: (f64, f64), logarithms: &Logarithms) -> f64 {
+        let Self { table, hashed, joint, .. } = self;
+        let [x, y] = [x, y].map(|side| side.map_or_else(|own| own, |place| &hashed[place]));
+        information(x, y, clip, logarithms, (table, joint))
     }
 }
 
@@ -116,24 +152,39 @@ impl Kernel for Push<'_> {
     }
 }
 
-/// Logarithms to base 2 of the whole numbers up to `n`, that of 0 being 0.
-pub(super) fn logarithms(n: usize) -> Vec<f64> {
-    (0..=n).map(|count| if count == 0 { 0.0 } else { libm::log2(count as f64) }).collect()
+/// Logarithms to base 2 of whole numbers, that of 0 being 0; those of small ones, by far the most frequent, are kept.
+pub(super) struct Logarithms([f64; 256]);
+
+impl Logarithms {
+    pub(super) fn new() -> Self {
+        Self(std::array::from_fn(|count| libm::log2(count.max(1) as f64)))
+    }
+
+    fn of(&self, count: u32) -> f64 {
+        self.0.get(count as usize).copied().unwrap_or_else(|| libm::log2(count.into()))
+    }
 }
 
 /// Σ_ij (N_ij/N) · clip(log₂(N_ij·N / (N_i·M_j)), least, most), pairs of buckets in the order of their first example.
-pub(super) fn information(x: &Buckets, y: &Buckets, clip: (f64, f64), logarithms: &[f64], table: &mut Table) -> f64 {
+fn information(
+    x: &Buckets,
+    y: &Buckets,
+    clip: (f64, f64),
+    logarithms: &Logarithms,
+    (table, joint): (&mut Table, &mut Buckets),
+) -> f64 {
     let n = x.of.len();
-    let pairs = x.of.iter().zip(&y.of).map(|(of_x, of_y)| of_x * y.counts.len() as u64 + of_y);
-    let joint = Buckets::of(pairs.collect(), table);
+    joint.fill(x.of.iter().zip(&y.of).map(|(of_x, of_y)| of_x * y.counts.len() as u64 + of_y), table);
+    let [of_x, of_y] = [x, y].map(|side| side.counts.iter().map(|&count| logarithms.of(count)).collect::<Vec<_>>());
+    let of_all = libm::log2(n as f64);
     let (mut next, mut sum) = (0, 0.0);
-    for ((&pair, &of_x), &of_y) in joint.of.iter().zip(&x.of).zip(&y.of) {
+    for ((&pair, &i), &j) in joint.of.iter().zip(&x.of).zip(&y.of) {
         // Numbers are given in the order of first occurrence.
         if pair == next {
             next += 1;
-            let [both, i, j] = [joint.counts[pair as usize], x.counts[of_x as usize], y.counts[of_y as usize]];
-            let log = |count: u32| logarithms[count as usize];
-            sum += f64::from(both) * ((log(both) + logarithms[n]) - (log(i) + log(j))).clamp(clip.0, clip.1);
+            let both = joint.counts[pair as usize];
+            let bits = (logarithms.of(both) + of_all) - (of_x[i as usize] + of_y[j as usize]);
+            sum += f64::from(both) * bits.clamp(clip.0, clip.1);
         }
     }
     sum / n as f64
@@ -154,7 +205,9 @@ mod tests {
             let grid = Grid { scale: 1.0, share: 0.3 };
             let row = |e: usize| values.iter().map(|c| ((c[e] + 0.3 * width) / width).floor().to_bits()).collect::<Vec<_>>();
             for isa in Isa::available() {
-                let buckets = Buckets::hashed(&columns, 300, grid, isa, &mut Table::default());
+                let mut space = Space::default();
+                space.hash(0, &columns, 300, grid, isa);
+                let buckets = &space.hashed[0];
                 for (a, b) in (0..300).flat_map(|a| (0..a).map(move |b| (a, b))) {
                     assert_eq!(buckets.of[a] == buckets.of[b], row(a) == row(b), "{width} {}", isa.name());
                 }
@@ -166,9 +219,11 @@ mod tests {
     #[test]
     fn what_buckets_tell_is_the_clipped_sum() {
         let mut table = Table::default();
-        let mut of = |codes: &[u64]| Buckets::of(codes.to_vec(), &mut table);
+        let mut of = |codes: &[u64]| Buckets::of(codes.iter().copied(), &mut table);
         let (x, y, one) = (of(&[7, 7, 3, 3]), of(&[1, 1, 2, 0]), of(&[5; 4]));
-        let tell = |x: &Buckets, y: &Buckets, most: f64| information(x, y, (0.001, most), &logarithms(4), &mut Table::default());
+        let tell = |x: &Buckets, y: &Buckets, most: f64| {
+            Space::default().information([Err(x), Err(y)], (0.001, most), &Logarithms::new())
+        };
         assert_eq!((tell(&x, &y, 12.0), tell(&x, &y, 0.5)), (1.0, 0.5));
         assert!((tell(&x, &one, 12.0) - 0.001).abs() < 1e-15);
     }

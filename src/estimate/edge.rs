@@ -40,13 +40,12 @@
 //! `profile`, `deep-bottleneck` by default, which the old studies used; `seed`; `bound`, U, by default that of the profile.
 
 use ndarray::ArrayView2;
-use rayon::prelude::*;
 
-use super::buckets::{Buckets, Column, Grid, information, logarithms};
+use super::buckets::{Buckets, Column, Grid, Logarithms, Space};
 use super::params::{Domain, SEED, names, parameters};
 use super::rows::Table;
-use super::{Estimate, EstimateError, Estimator, Information, Pair, PairEstimator, Sample, Scratch, Side, Unit};
-use crate::math::exec::Exec;
+use super::{Classes, Estimate, EstimateError, Estimator, Information, Pair, PairEstimator, Sample, Scratch, Side, Unit};
+use crate::math::exec::{Exec, Lent, Pool};
 use crate::math::rng::{Purpose, Stream};
 use crate::math::simd::{Kernel, Simd};
 
@@ -92,40 +91,48 @@ enum Role {
 enum Prepared {
     /// Projected columns.
     Columns(Vec<Column>),
-    /// Classes from 0.
-    Classes(Vec<u32>),
+    /// Classes: the same buckets for every member.
+    Classes(Buckets),
 }
 
 impl Estimator for Edge {
-    fn information(&self, sample: &Sample<'_>, exec: Exec, _: &mut Scratch) -> Result<Information, EstimateError> {
+    fn information(&self, sample: &Sample<'_>, exec: Exec, scratch: &mut Scratch) -> Result<Information, EstimateError> {
         let n = sample.examples();
         let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
-        let layer: Vec<Vec<f64>> = (0..sample.units()).map(|unit| wide(sample.unit(unit))).collect();
-        let classes = Prepared::Classes(sample.classes().of().to_vec());
-        let inputs: Option<Vec<Vec<f64>>> = sample
-            .inputs()
-            .map(|inputs| inputs.rows().into_iter().map(|row| row.iter().copied().map(f64::from).collect()).collect());
-        let raw = inputs.as_ref().is_some_and(|inputs| self.is_raw(inputs.len(), layer.len()));
-        let t = self.prepare(&layer, n, Role::Y, raw, exec);
-        let i_xt = inputs.map(|inputs| self.value(&self.prepare(&inputs, n, Role::X, raw, exec), &t, n, exec));
+        let classes = Prepared::of_classes(sample.classes());
+        let inputs = sample.inputs();
+        let raw = inputs.is_some_and(|inputs| self.is_raw(inputs.nrows(), sample.units()));
         // With classes, of one column, it is the layer alone that decides about projection.
-        let raw_with_classes = self.is_raw(1, layer.len());
-        let t = if raw_with_classes == raw { t } else { self.prepare(&layer, n, Role::Y, raw_with_classes, exec) };
-        Ok(Information { i_xt, i_ty: Some(self.value(&t, &classes, n, exec)) })
+        let raw_with_classes = self.is_raw(1, sample.units());
+        let of_layer = || {
+            let layer = exec.map(sample.units(), |unit| wide(sample.unit(unit)));
+            let other = (raw_with_classes != raw).then(|| self.prepare(&layer, n, Role::Y, raw_with_classes, exec));
+            (self.prepare(&layer, n, Role::Y, raw, exec), other)
+        };
+        let of_inputs = || {
+            let columns = inputs.map(|inputs| exec.map(inputs.nrows(), |row| inputs.row(row).mapv(f64::from).to_vec()));
+            columns.map(|columns| self.prepare(&columns, n, Role::X, raw, exec))
+        };
+        let ((t, other), inputs) = exec.join(of_layer, of_inputs);
+        let about_classes = (other.as_ref().unwrap_or(&t), &classes);
+        let sides: Vec<_> = inputs.iter().map(|inputs| (inputs, &t)).chain([about_classes]).collect();
+        let mut values = self.values(&sides, n, exec, &scratch.edge);
+        Ok(Information { i_ty: values.pop(), i_xt: values.pop() })
     }
 }
 
 impl PairEstimator for Edge {
-    fn estimate(&self, sample: &Pair<'_>, exec: Exec, _: &mut Scratch) -> Result<Estimate, EstimateError> {
+    fn estimate(&self, sample: &Pair<'_>, exec: Exec, scratch: &mut Scratch) -> Result<Estimate, EstimateError> {
         let n = sample.examples();
         let raw = self.is_raw(sample.x().ncols(), sample.y().dims());
         let columns = |side: ArrayView2<'_, f64>| side.columns().into_iter().map(|column| column.to_vec()).collect::<Vec<_>>();
         // A layer is hashed alike whether the other side is classes or inputs.
         let (of_x, y) = match sample.y() {
-            Side::Classes(classes) => (Role::Y, Prepared::Classes(classes.of().to_vec())),
+            Side::Classes(classes) => (Role::Y, Prepared::of_classes(classes)),
             Side::Values(values) => (Role::X, self.prepare(&columns(values), n, Role::Y, raw, exec)),
         };
-        let value = self.value(&self.prepare(&columns(sample.x()), n, of_x, raw, exec), &y, n, exec);
+        let x = self.prepare(&columns(sample.x()), n, of_x, raw, exec);
+        let value = self.values(&[(&x, &y)], n, exec, &scratch.edge)[0];
         Ok(Estimate::new(value, Unit::Bits, sample, super::EstimatorSpec::Edge(*self).params()))
     }
 }
@@ -145,7 +152,7 @@ impl Edge {
             Profile::DeepBottleneck => 3.0 * m as f64,
             Profile::Later => 18.0 * m as f64 / (1.0 + libm::log(d.max(1) as f64)),
         };
-        let weights = self.weights(side, m, role);
+        let weights = self.weights(side, m, role, exec);
         let first = (1 + role as u64) << 32;
         let one = |column: usize| {
             let values = if raw {
@@ -159,19 +166,18 @@ impl Edge {
             let width = scale * (distance(&values, m, &mut stream) + 1e-4);
             Column::new(values, width)
         };
-        let columns = if exec.parallel { (0..m).into_par_iter().map(one).collect() } else { (0..m).map(one).collect() };
-        Prepared::Columns(columns)
+        Prepared::Columns(exec.map(m, one))
     }
 
     /// The weights of each of `m` projected columns.
-    fn weights(&self, side: &[Vec<f64>], m: usize, role: Role) -> Vec<Vec<f64>> {
+    fn weights(&self, side: &[Vec<f64>], m: usize, role: Role, exec: Exec) -> Vec<Vec<f64>> {
         let root = (side.len() as f64).sqrt();
         let deviation = |column: &Vec<f64>| {
             let mean = column.iter().sum::<f64>() / column.len() as f64;
             let variance = column.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / column.len() as f64;
             if variance.sqrt() < 1e-4 { 1.0 } else { variance.sqrt() }
         };
-        let deviations: Vec<f64> = side.iter().map(deviation).collect();
+        let deviations = exec.map(side.len(), |column| deviation(&side[column]));
         let weights = |column: usize| {
             let mut stream = Stream::new(self.seed, Purpose::Edge, ((role as u64) << 16) + column as u64);
             deviations.iter().map(|deviation| stream.normal() / (deviation * root)).collect()
@@ -179,38 +185,55 @@ impl Edge {
         (0..m).map(weights).collect()
     }
 
-    /// The estimate in bits, of `n` examples.
-    fn value(&self, x: &Prepared, y: &Prepared, n: usize, exec: Exec) -> f64 {
-        let classes = matches!(x, Prepared::Classes(_)) || matches!(y, Prepared::Classes(_));
-        let (gamma, bound) = match (self.profile, classes) {
-            (Profile::DeepBottleneck, false) => (0.09, 12.0),
-            (Profile::DeepBottleneck, true) => (0.09, 1.0),
-            (Profile::Later, _) => (0.4, 10.0),
-        };
-        let clip = (LEAST, self.bound.unwrap_or(bound));
-        let logarithms = logarithms(n);
-        let ensemble = |gamma: f64| {
-            let member = |table: &mut Table, number: usize| {
-                let [x, y] = [x, y].map(|side| side.buckets(n, gamma, number, exec, table));
-                information(&x, &y, clip, &logarithms, table)
-            };
-            let mut values: Vec<f64> = match exec.parallel {
-                true => (0..MEMBERS).into_par_iter().map_init(Table::default, member).collect(),
-                false => {
-                    let mut table = Table::default();
-                    (0..MEMBERS).map(|number| member(&mut table, number)).collect()
+    /// The estimates in bits for pairs of sides, of `n` examples.
+    fn values(&self, sides: &[(&Prepared, &Prepared)], n: usize, exec: Exec, spaces: &Pool<Space>) -> Vec<f64> {
+        let has_classes = |(x, y): (&Prepared, &Prepared)| [x, y].iter().any(|side| matches!(side, Prepared::Classes(_)));
+        let clips = sides.iter().map(|&sides| match (self.profile, has_classes(sides)) {
+            (Profile::DeepBottleneck, true) => 1.0,
+            (Profile::DeepBottleneck, false) => 12.0,
+            (Profile::Later, _) => 10.0,
+        });
+        let clips: Vec<(f64, f64)> = clips.map(|bound| (LEAST, self.bound.unwrap_or(bound))).collect();
+        let logarithms = Logarithms::new();
+        let ensembles = |gammas: &[f64]| {
+            let member = |space: &mut Lent<'_, Space>, number: usize| {
+                // A side that several pairs share is hashed once, unless with another γ.
+                let mut hashed: Vec<(&Prepared, f64)> = Vec::new();
+                let mut values = Vec::with_capacity(sides.len());
+                for ((&(x, y), &gamma), &clip) in sides.iter().zip(gammas).zip(&clips) {
+                    let places = [x, y].map(|side| match side {
+                        Prepared::Classes(buckets) => Err(buckets),
+                        Prepared::Columns(columns) => {
+                            let known = hashed.iter().position(|(known, with)| std::ptr::eq(*known, side) && *with == gamma);
+                            Ok(known.unwrap_or_else(|| {
+                                space.hash(hashed.len(), columns, n, Grid::of(gamma, number), exec.isa);
+                                hashed.push((side, gamma));
+                                hashed.len() - 1
+                            }))
+                        }
+                    });
+                    values.push(space.information(places, clip, &logarithms));
                 }
+                values
             };
-            values.sort_unstable_by(f64::total_cmp);
-            f64::midpoint(values[MEMBERS / 2 - 1], values[MEMBERS / 2])
+            let members = exec.map_with(MEMBERS, || spaces.take(), member);
+            let median = |pair: usize| {
+                let mut values: Vec<f64> = members.iter().map(|member| member[pair]).collect();
+                values.sort_unstable_by(f64::total_cmp);
+                f64::midpoint(values[MEMBERS / 2 - 1], values[MEMBERS / 2])
+            };
+            (0..sides.len()).map(median).collect::<Vec<_>>()
         };
-        let first = ensemble(gamma);
         match self.profile {
-            Profile::DeepBottleneck => first,
+            Profile::DeepBottleneck => ensembles(&vec![0.09; sides.len()]),
             Profile::Later => {
-                // 2^500 already puts everything into one bucket.
-                let exponent = (0.5 / first - (2.0 * first).sqrt()).min(500.0);
-                ensemble(0.16 * libm::exp2(exponent))
+                let refined = |first: f64| {
+                    // 2^500 already puts everything into one bucket.
+                    let exponent = (0.5 / first - (2.0 * first).sqrt()).min(500.0);
+                    0.16 * libm::exp2(exponent)
+                };
+                let gammas: Vec<f64> = ensembles(&vec![0.4; sides.len()]).into_iter().map(refined).collect();
+                ensembles(&gammas)
             }
         }
     }
@@ -253,8 +276,12 @@ fn distance(values: &[f64], m: usize, stream: &mut Stream) -> f64 {
 
 /// Ascending, through integers of the same order, which sort without comparing floats.
 fn sorted(values: &[f64]) -> Vec<f64> {
-    let flip = |bits: u64| if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
-    let back = |key: u64| if key >> 63 == 1 { key & !(1 << 63) } else { !key };
+    let flip = |bits: u64| {
+        if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+    };
+    let back = |key: u64| {
+        if key >> 63 == 1 { key & !(1 << 63) } else { !key }
+    };
     let mut keys: Vec<u64> = values.iter().map(|v| flip(v.to_bits())).collect();
     keys.sort_unstable();
     keys.into_iter().map(|key| f64::from_bits(back(key))).collect()
@@ -277,16 +304,16 @@ fn kth(sorted: &[f64], value: f64, k: usize) -> f64 {
 }
 
 impl Prepared {
-    /// The buckets of a member.
-    fn buckets(&self, n: usize, gamma: f64, member: usize, exec: Exec, table: &mut Table) -> Buckets {
-        match self {
-            Self::Classes(classes) => Buckets::of(classes.iter().map(|&class| class.into()).collect(), table),
-            Self::Columns(columns) => {
-                let scale = gamma * (1.0 + 0.1 * (member as f64 / (MEMBERS - 1) as f64));
-                let grid = Grid { scale, share: member as f64 / MEMBERS as f64 };
-                Buckets::hashed(columns, n, grid, exec.isa, table)
-            }
-        }
+    fn of_classes(classes: &Classes) -> Self {
+        Self::Classes(Buckets::of(classes.of().iter().map(|&class| class.into()), &mut Table::default()))
+    }
+}
+
+impl Grid {
+    /// That of a member.
+    fn of(gamma: f64, member: usize) -> Self {
+        let scale = gamma * (1.0 + 0.1 * (member as f64 / (MEMBERS - 1) as f64));
+        Self { scale, share: member as f64 / MEMBERS as f64 }
     }
 }
 
@@ -317,7 +344,7 @@ mod tests {
         let prepared = |side: &[Vec<f64>], role: Role| -> Vec<(Vec<f64>, f64)> {
             let d = side.len();
             let m = if raw { d } else { d.min(libm::log2(n as f64 / 10.0).floor().max(1.0) as usize) };
-            let weights = edge.weights(side, m, role);
+            let weights = edge.weights(side, m, role, Exec::serial());
             let column = |c: usize| -> Vec<f64> {
                 let project = |e: usize| side.iter().zip(&weights[c]).map(|(column, weight)| column[e] * weight).sum();
                 (0..n).map(|e| if raw { side[c][e] } else { project(e) }).collect()
@@ -472,7 +499,7 @@ mod tests {
             let of_classes = edge.estimate(&pair, Exec::serial(), &mut Scratch::default()).unwrap().value;
             assert_eq!((alone.i_xt, alone.i_ty, both.i_ty), (None, Some(of_classes), Some(of_classes)));
         }
-        let [a, b] = [0, 1].map(|_| Prepared::Classes(vec![0, 1]));
-        assert_eq!(Edge::default().value(&a, &b, 2, Exec::serial()), 1.0);
+        let [a, b] = [0, 1].map(|_| Prepared::of_classes(&Classes::new(&[0, 1])));
+        assert_eq!(Edge::default().values(&[(&a, &b)], 2, Exec::serial(), &Pool::default()), [1.0]);
     }
 }

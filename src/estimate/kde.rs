@@ -20,8 +20,8 @@
 //! Independent examples of a density that is smooth on the scale of the bandwidth.
 //!
 //! # Cost
-//! O(N²·D). The gaussian kernel by resubstitution on single-precision activations shares the kernel of [`bounds`](super::bounds), with its
-//! accuracy of 1e-6 bits; everything else is summed in f64.
+//! O(N²·D). The gaussian kernel by resubstitution shares the sums of [`bounds`](super::bounds): in single precision for activations of a
+//! cohort, accurate to 1e-6 bits, and in double for a file. Everything else is a plain double loop, twenty times as slow.
 //!
 //! # Pitfalls
 //! * In many dimensions bandwidths are wide by the rule and still too narrow for the number of examples: with resubstitution the value
@@ -33,9 +33,12 @@
 //! `kernel`, `gaussian` by default; `bandwidth`, the same for all units, by default Silverman's rule h_u = σ_u·(4/((D + 2)N))^(1/(D+4)) with
 //! the unit's standard deviation σ_u (N − 1 in the denominator); `leave_one_out`, off by default.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use rayon::prelude::*;
 
+use super::bounds::sum_log2;
+use super::pairs::Sums;
+use super::pairs_double::PackedDouble;
 use super::params::{Domain, POSITIVE, names, parameters};
 use super::{Classes, Estimate, EstimateError, Information, Pair, Sample, Scratch, Side, Unit, Warning};
 use crate::math::exec::Exec;
@@ -64,6 +67,9 @@ parameters! {
     }
 }
 
+/// The Gaussian of distances in bandwidths, as a power of two of their squares.
+const RATE: f64 = 0.5 * std::f64::consts::LOG2_E;
+
 impl Kde {
     /// I(T;Y) of a layer.
     pub(super) fn information(
@@ -72,18 +78,19 @@ impl Kde {
         exec: Exec,
         scratch: &mut Scratch,
     ) -> Result<Information, EstimateError> {
-        let values = super::ksg::layer_values(sample);
-        let scaled = self.scaled(values.view());
+        let column = |unit: usize| sample.unit(unit).iter().copied().map(f64::from).collect();
+        let scaled = self.scaled(sample.units(), sample.examples(), column, exec);
         let classes = sample.classes();
-        let i_ty = if scaled.ncols() == 0 || classes.count() == 1 {
+        let i_ty = if scaled.is_empty() || classes.count() == 1 {
             0.0
-        } else if self.kernel == Kernel::Gaussian && !self.leave_one_out {
-            let single = scaled.t().mapv(|v| v as f32).as_standard_layout().into_owned();
-            let sums = scratch.pairs.sums(&Sample::new(single.view(), classes)?, 0.5 * std::f64::consts::LOG2_E, exec);
-            let parts = sums.iter().zip(classes.by_class()).map(|(sums, example)| (*example, [sums.same, sums.other]));
-            self.bits(parts, classes)
+        } else if self.has_fast_sums() {
+            let mut single = Array2::zeros((scaled.len(), sample.examples()));
+            let values = single.iter_mut().zip(scaled.iter().flatten());
+            values.for_each(|(to, value)| *to = *value as f32);
+            let sums = scratch.pairs.sums(&Sample::new(single.view(), classes)?, RATE, exec);
+            self.bits_by_class(sums, classes)
         } else {
-            self.bits(self.sums(&scaled, classes, exec).into_iter().enumerate(), classes)
+            self.bits(&self.sums(&scaled, classes, exec), classes)
         };
         Ok(Information { i_xt: None, i_ty: Some(i_ty) })
     }
@@ -91,11 +98,17 @@ impl Kde {
     /// Information of measured values about classes.
     pub(super) fn estimate(&self, sample: &Pair<'_>, params: String, exec: Exec) -> Result<Estimate, EstimateError> {
         let Side::Classes(classes) = sample.y() else { return Err(EstimateError::NotOfPairs { estimator: "kde" }) };
-        let scaled = self.scaled(sample.x());
-        let bits = if scaled.ncols() == 0 || classes.count() == 1 {
+        let scaled = self.scaled(sample.x().ncols(), sample.examples(), |unit| sample.x().column(unit).to_vec(), exec);
+        let bits = if scaled.is_empty() || classes.count() == 1 {
             0.0
+        } else if self.has_fast_sums() {
+            let mut packed = PackedDouble::new(scaled.len(), classes);
+            for example in 0..sample.examples() {
+                packed.set(example, scaled.iter().map(|column| column[example]))?;
+            }
+            self.bits_by_class(&packed.sums(RATE, exec), classes)
         } else {
-            self.bits(self.sums(&scaled, classes, exec).into_iter().enumerate(), classes)
+            self.bits(&self.sums(&scaled, classes, exec), classes)
         };
         let mut estimate = Estimate::new(bits, Unit::Bits, sample, params);
         let most = classes.entropy();
@@ -105,45 +118,74 @@ impl Kde {
         Ok(estimate)
     }
 
-    /// Values in units of the bandwidth, examples × units, without the constant units.
-    fn scaled(&self, values: ArrayView2<'_, f64>) -> Array2<f64> {
-        let (n, kept) = (values.nrows() as f64, values.columns().into_iter().filter(|c| c.iter().any(|v| *v != c[0])));
-        let kept: Vec<_> = kept.collect();
-        let d = kept.len() as f64;
+    /// Whether the sums are those of the bounds. To leave an example out there would be to subtract it from a sum.
+    fn has_fast_sums(&self) -> bool {
+        self.kernel == Kernel::Gaussian && !self.leave_one_out
+    }
+
+    /// Columns in units of the bandwidth, without the constant ones.
+    fn scaled(
+        &self,
+        columns: usize,
+        examples: usize,
+        column: impl Fn(usize) -> Vec<f64> + Send + Sync,
+        exec: Exec,
+    ) -> Vec<Vec<f64>> {
+        let varied = |index: usize| Some(column(index)).filter(|values| values.iter().any(|v| *v != values[0]));
+        let mut kept: Vec<Vec<f64>> = exec.map(columns, varied).into_iter().flatten().collect();
+        let (n, d) = (examples as f64, kept.len() as f64);
         let silverman = libm::pow(4.0 / ((d + 2.0) * n), 1.0 / (d + 4.0));
-        let mut scaled = Array2::zeros((values.nrows(), kept.len()));
-        for (from, mut to) in kept.iter().zip(scaled.columns_mut()) {
-            let mean = from.iter().map(|v| v / n).sum::<f64>();
-            let largest = from.iter().fold(0.0f64, |m, v| m.max((0.5 * v - 0.5 * mean).abs()));
+        let scale = |values: &mut Vec<f64>| {
+            let mean = values.iter().map(|v| v / n).sum::<f64>();
+            let largest = values.iter().fold(0.0f64, |m, v| m.max((0.5 * v - 0.5 * mean).abs()));
             let centred = |v: f64| (0.5 * v - 0.5 * mean) / largest;
-            let deviation = (from.iter().map(|v| centred(*v) * centred(*v)).sum::<f64>() / (n - 1.0)).sqrt();
+            let deviation = (values.iter().map(|v| centred(*v) * centred(*v)).sum::<f64>() / (n - 1.0)).sqrt();
             // A given bandwidth so narrow that values overflow in its unit keeps them apart all the same.
             let scale = self.bandwidth.map_or(1.0 / (silverman * deviation), |h| 2.0 * largest / h);
-            to.iter_mut().zip(from).for_each(|(to, v)| *to = (centred(*v) * scale).clamp(-1e30, 1e30));
+            values.iter_mut().for_each(|v| *v = (centred(*v) * scale).clamp(-1e30, 1e30));
+        };
+        if exec.parallel {
+            kept.par_iter_mut().for_each(scale);
+        } else {
+            kept.iter_mut().for_each(scale);
         }
-        scaled
+        kept
     }
 
     /// For each example the sums over its own class and over the others.
-    fn sums(&self, scaled: &Array2<f64>, classes: &Classes, exec: Exec) -> Vec<[f64; 2]> {
+    fn sums(&self, scaled: &[Vec<f64>], classes: &Classes, exec: Exec) -> Vec<[f64; 2]> {
         let of = classes.of();
-        let row = |i: usize| {
+        let rows: Vec<Vec<f64>> = (0..of.len()).map(|i| scaled.iter().map(|column| column[i]).collect()).collect();
+        exec.map(of.len(), |i| {
             let mut sums = [0.0; 2];
             for j in (0..of.len()).filter(|&j| !(self.leave_one_out && j == i)) {
-                sums[usize::from(of[i] != of[j])] += self.kernel.at(scaled.row(i).iter().zip(scaled.row(j)).map(|(a, b)| a - b));
+                sums[usize::from(of[i] != of[j])] += self.kernel.at(rows[i].iter().zip(&rows[j]).map(|(a, b)| a - b));
             }
             sums
-        };
-        if exec.parallel { (0..of.len()).into_par_iter().map(row).collect() } else { (0..of.len()).map(row).collect() }
+        })
+    }
+
+    /// As `bits`, where every example counts for itself, from sums class by class.
+    fn bits_by_class(&self, mut sums: &[Sums], classes: &Classes) -> f64 {
+        let n = classes.examples() as f64;
+        let mut total = 0.0;
+        for members in classes.members() {
+            let (own, after) = sums.split_at(members.len());
+            let size = members.len() as f64;
+            total += sum_log2(own.iter().map(|at| at.same * n / ((at.same + at.other) * size)));
+            sums = after;
+        }
+        // Adding to 0 leaves no −0.
+        0.0 + total / n
     }
 
     /// The mean logarithm of the quotient of densities, from the sums of each example over its own class and over the others.
-    fn bits(&self, sums: impl Iterator<Item = (usize, [f64; 2])>, classes: &Classes) -> f64 {
+    fn bits(&self, sums: &[[f64; 2]], classes: &Classes) -> f64 {
         let n = classes.examples() as f64;
         let sizes: Vec<f64> = classes.members().map(|members| members.len() as f64).collect();
         let mut total = 0.0;
-        for (example, [same, other]) in sums {
-            let size = sizes[classes.of()[example] as usize];
+        for ([same, other], class) in sums.iter().copied().zip(classes.of()) {
+            let size = sizes[*class as usize];
             let quotient = if self.leave_one_out && same > 0.0 {
                 same / (size - 1.0) * ((n - 1.0) / (same + other))
             } else {

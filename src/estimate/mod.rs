@@ -125,6 +125,7 @@ pub struct Scratch {
     bins: bins::Buffers,
     pairs: pairs::Buffers,
     neighbours: neighbours::Buffers,
+    edge: crate::math::exec::Pool<buckets::Space>,
 }
 
 impl Estimator for EstimatorSpec {

@@ -56,7 +56,7 @@ impl Buffers {
     /// `rate` and 1/`rate` must be normal in single precision.
     pub(super) fn sums(&mut self, sample: &Sample<'_>, rate: f64, exec: Exec) -> &[Sums] {
         let mut points = std::mem::take(&mut self.points);
-        points.load(sample);
+        points.load(sample, exec);
         self.add_up(&points, rate, exec);
         self.points = points;
         &self.sums[..sample.examples()]
@@ -71,31 +71,62 @@ impl Buffers {
     fn add_up(&mut self, points: &Points, rate: f64, exec: Exec) {
         let decay = Decay::new(rate);
         let places = points.blocks() * LANES;
-        let panels = points.blocks().div_ceil(PANEL);
-        let strips = panels.min(STRIPS);
+        let circle = Circle { panels: points.blocks().div_ceil(PANEL) };
+        let strips = circle.panels.min(STRIPS);
+        let of = |strip: usize| strip * circle.panels / strips..(strip + 1) * circle.panels / strips;
         let run = |strip: usize, sums: &mut [Sums]| {
-            sums.fill(Sums::default());
-            let panels = strip * panels / strips..(strip + 1) * panels / strips;
+            let panels = of(strip);
+            for (panel, sums) in sums.chunks_mut(PANEL * LANES).enumerate() {
+                if circle.is_met(panel, &panels) {
+                    sums.fill(Sums::default());
+                }
+            }
             exec.isa.dispatch(Strip { points, decay, panels, sums });
         };
-        // Serially one accumulator serves all strips; either way they are added strip by strip.
-        let at_once = if exec.parallel { strips } else { 1 };
-        self.strips.resize(at_once * places, Sums::default());
-        self.sums.clear();
-        self.sums.resize(places, Sums::default());
-        for first in (0..strips).step_by(at_once) {
-            if exec.parallel {
-                self.strips.par_chunks_mut(places).enumerate().for_each(|(strip, sums)| run(first + strip, sums));
-            } else {
-                run(first, &mut self.strips);
-            }
-            for strip in self.strips.chunks(places) {
-                for (total, part) in self.sums.iter_mut().zip(strip) {
+        let add = |strip: usize, panel: usize, totals: &mut [Sums], parts: &[Sums]| {
+            if circle.is_met(panel, &of(strip)) {
+                for (total, part) in totals.iter_mut().zip(&parts[panel * PANEL * LANES..]) {
                     total.same += part.same;
                     total.other += part.other;
                 }
             }
+        };
+        self.sums.clear();
+        self.sums.resize(places, Sums::default());
+        // Serially one accumulator serves all strips; either way they are added strip by strip.
+        if exec.parallel {
+            self.strips.resize(strips * places, Sums::default());
+            // With an even number of panels the first half has more work: the halves lie in turn, so that any cut shares it evenly.
+            let half = strips.div_ceil(2);
+            let turn = |place: usize| place / 2 + if place.is_multiple_of(2) { 0 } else { half };
+            let place = |strip: usize| if strip < half { 2 * strip } else { 2 * (strip - half) + 1 };
+            self.strips.par_chunks_mut(places).enumerate().for_each(|(at, sums)| run(turn(at), sums));
+            let accumulators = &self.strips;
+            self.sums.par_chunks_mut(PANEL * LANES).enumerate().for_each(|(panel, totals)| {
+                (0..strips).for_each(|strip| add(strip, panel, totals, &accumulators[place(strip) * places..][..places]));
+            });
+            return;
         }
+        self.strips.resize(places, Sums::default());
+        for strip in 0..strips {
+            run(strip, &mut self.strips);
+            for (panel, totals) in self.sums.chunks_mut(PANEL * LANES).enumerate() {
+                add(strip, panel, totals, &self.strips);
+            }
+        }
+    }
+}
+
+/// The panels in a circle; each meets itself and the half that follows.
+#[derive(Clone, Copy, Debug)]
+struct Circle {
+    panels: usize,
+}
+
+impl Circle {
+    /// Whether one of the panels `rows` meets this one, or is it.
+    fn is_met(self, panel: usize, rows: &Range<usize>) -> bool {
+        (panel + self.panels - rows.start) % self.panels < rows.len() + self.panels / 2
     }
 }
 
@@ -166,16 +197,25 @@ struct Points {
 }
 
 impl Points {
-    fn load(&mut self, sample: &Sample<'_>) {
+    fn load(&mut self, sample: &Sample<'_>, exec: Exec) {
         self.prepare(sample.units(), sample.classes());
-        let order = sample.classes().by_class();
-        for unit in 0..self.units {
-            let values = sample.unit(unit);
-            for (block, members) in self.values.iter_mut().skip(unit).step_by(self.units).zip(order.chunks(LANES)) {
-                for (value, &member) in block.0.iter_mut().zip(members) {
-                    *value = values[member];
+        let (order, units) = (sample.classes().by_class(), self.units);
+        let part = PANEL * units.max(1);
+        let panel = |(panel, blocks): (usize, &mut [Block])| {
+            for unit in 0..units {
+                let values = sample.unit(unit);
+                let members = order[panel * PANEL * LANES..].chunks(LANES);
+                for (block, members) in blocks.iter_mut().skip(unit).step_by(units).zip(members) {
+                    for (value, &member) in block.0.iter_mut().zip(members) {
+                        *value = values[member];
+                    }
                 }
             }
+        };
+        if exec.parallel {
+            self.values.par_chunks_mut(part).enumerate().for_each(panel);
+        } else {
+            self.values.chunks_mut(part).enumerate().for_each(panel);
         }
     }
 

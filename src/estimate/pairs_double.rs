@@ -1,8 +1,8 @@
 //! The sums of `pairs` in double precision: for samples that come so.
 //!
 //! Every row goes over all columns, so each pair is met twice; in return rows are independent, and threads share them without a
-//! reduction. Eight examples are a vector; the compiler turns the loops over eight into instructions of the set at hand. There is no
-//! fused multiply-add in them, so all sets give the same bits.
+//! reduction. Eight examples are a vector; the compiler turns the loops over eight, and those over all kernels of some rows and a chunk
+//! of columns, into instructions of the set at hand. Each is IEEE-754 on its lane, so all sets give the same bits.
 
 use rayon::prelude::*;
 
@@ -15,7 +15,9 @@ use crate::math::simd::{Kernel, Simd};
 const WIDTH: usize = 8;
 /// Rows whose distances are kept in registers together.
 const ROWS: usize = 4;
-/// Rows that a block of columns meets while it is in the cache; the unit of parallel work.
+/// Blocks of columns that some rows meet at once.
+const CHUNK: usize = 8;
+/// Rows that a chunk of columns meets while it is in the cache; the unit of parallel work.
 const STRIP: usize = 64;
 /// Exponents of two below this weigh nothing beside the 1 that every sum contains.
 const DEEPEST: f64 = 1020.0;
@@ -131,38 +133,64 @@ impl Kernel for Rows<'_> {
         let own: Vec<[f64; ROWS]> = (0..groups)
             .map(|group| std::array::from_fn(|r| self.labels[place(group, r) / WIDTH][place(group, r) % WIDTH]))
             .collect();
-        let mut totals = vec![[([0.0; WIDTH], [0.0; WIDTH]); ROWS]; groups];
-        for (block, labels) in self.columns.chunks_exact(self.units).zip(self.labels) {
+        let mut totals = vec![[[[0.0; WIDTH]; 2]; ROWS]; groups];
+        let mut kernels = [[[0.0; WIDTH]; CHUNK]; ROWS];
+        for (chunk, labels) in self.columns.chunks(CHUNK * self.units).zip(self.labels.chunks(CHUNK)) {
+            // Columns lie class by class; behind the last is no class.
+            let classes = (labels[0][0], labels[labels.len() - 1].iter().copied().fold(f64::NEG_INFINITY, f64::max));
             for ((rows, own), totals) in rows.chunks_exact(self.units).zip(&own).zip(&mut totals) {
-                let mut squared = [[0.0; WIDTH]; ROWS];
-                for (column, row) in block.iter().zip(rows) {
-                    for r in 0..ROWS {
-                        for l in 0..WIDTH {
-                            let difference = column[l] - row[r];
-                            squared[r][l] += difference * difference;
+                for (place, block) in chunk.chunks_exact(self.units).enumerate() {
+                    let mut squared = [[0.0; WIDTH]; ROWS];
+                    for (column, row) in block.iter().zip(rows) {
+                        for r in 0..ROWS {
+                            for l in 0..WIDTH {
+                                let difference = column[l] - row[r];
+                                squared[r][l] = difference.mul_add(difference, squared[r][l]);
+                            }
                         }
                     }
+                    for r in 0..ROWS {
+                        kernels[r][place] = squared[r];
+                    }
                 }
-                for r in 0..ROWS {
-                    let kernel = decay(&squared[r], self.rate);
-                    let (same, other) = &mut totals[r];
-                    for l in 0..WIDTH {
-                        let equal = labels[l] == own[r];
-                        same[l] += if equal { kernel[l] } else { 0.0 };
-                        other[l] += if equal { 0.0 } else { kernel[l] };
+                decay(kernels.as_flattened_mut().as_flattened_mut(), self.rate);
+                for ((kernels, own), [same, other]) in kernels.iter().zip(own).zip(totals) {
+                    let kernels = &kernels[..labels.len()];
+                    if classes.0 > *own || classes.1 < *own {
+                        add(other, kernels);
+                    } else if classes == (*own, *own) {
+                        add(same, kernels);
+                    } else {
+                        for (kernel, labels) in kernels.iter().zip(labels) {
+                            for l in 0..WIDTH {
+                                let to = if labels[l] == *own { &mut *same } else { &mut *other };
+                                to[l] += kernel[l];
+                            }
+                        }
                     }
                 }
             }
         }
-        for (sums, (same, other)) in self.sums.iter_mut().zip(totals.iter().flatten()) {
+        for (sums, [same, other]) in self.sums.iter_mut().zip(totals.iter().flatten()) {
             *sums = Sums { same: same.iter().sum(), other: other.iter().sum() };
         }
     }
 }
 
-/// 2^(−rate·d²): 2^n times the series of 2^f, |f| ≤ 1/2. Relative error below 1e-15, and what the rounding of rate·d² adds.
+/// Adds kernels to sums, lane by lane.
 #[inline(always)]
-fn decay(squared: &Lanes, rate: f64) -> Lanes {
+fn add(sums: &mut Lanes, kernels: &[Lanes]) {
+    for kernel in kernels {
+        for l in 0..WIDTH {
+            sums[l] += kernel[l];
+        }
+    }
+}
+
+/// Replaces squared distances d² by 2^(−rate·d²): 2^n times the series of 2^f, |f| ≤ 1/2. Relative error below 1e-15, and what the
+/// rounding of rate·d² adds.
+#[inline(always)]
+fn decay(values: &mut [f64], rate: f64) {
     /// Adding it rounds to a whole number, which then stands in the low bits.
     const SHIFT: f64 = 6_755_399_441_055_744.0;
     /// (ln 2)^k / k! from k = 13 down to 0.
@@ -182,20 +210,19 @@ fn decay(squared: &Lanes, rate: f64) -> Lanes {
         std::f64::consts::LN_2,
         1.0,
     ];
-    let mut out = [0.0; WIDTH];
-    for l in 0..WIDTH {
-        let x = -(squared[l] * rate);
+    // Of a NaN (between two places behind the last example) the comparison is false.
+    for value in values {
+        let x = -(*value * rate);
         let x = if x > -DEEPEST { x } else { -DEEPEST };
         let shifted = x + SHIFT;
         let f = x - (shifted - SHIFT);
         let mut p = SERIES[0];
         for coefficient in &SERIES[1..] {
-            p = p * f + coefficient;
+            p = p.mul_add(f, *coefficient);
         }
         // Multiplying by 2^n is adding n to the exponent; p lies near 1, so nothing leaves its range.
-        out[l] = f64::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 52));
+        *value = f64::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 52));
     }
-    out
 }
 
 #[cfg(test)]
@@ -204,12 +231,17 @@ mod tests {
 
     #[test]
     fn powers_are_accurate_and_one_at_zero() {
-        assert_eq!(decay(&[0.0; WIDTH], 3.0), [1.0; WIDTH]);
+        let at = |squared: f64, rate: f64| {
+            let mut values = [squared];
+            decay(&mut values, rate);
+            values[0]
+        };
+        assert_eq!(at(0.0, 3.0), 1.0);
         for step in 0..100_000 {
             let x = f64::from(step) * 0.01;
-            let (got, expected) = (decay(&[x; WIDTH], 1.0)[3], libm::exp2(-x));
+            let (got, expected) = (at(x, 1.0), libm::exp2(-x));
             assert!((got - expected).abs() <= 4e-15 * expected, "{x}: {got}, {expected}");
         }
-        assert!(decay(&[f64::INFINITY; WIDTH], 1.0)[0] < 1e-300 && decay(&[f64::NAN; WIDTH], 1.0)[0] < 1e-300);
+        assert!(at(f64::INFINITY, 1.0) < 1e-300 && at(f64::NAN, 1.0) < 1e-300);
     }
 }

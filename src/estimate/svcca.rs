@@ -77,7 +77,8 @@ impl Svcca {
     pub fn correlations(&self, x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>, exec: Exec) -> Vec<f64> {
         let sides = [x, y];
         let covariances = Covariances::of([x.ncols(), y.ncols()].into(), x.nrows(), |side| sides[side].into(), exec);
-        let [left, right] = [0, 1].map(|side| self.whitening(covariances.between(side, side)));
+        let whiten = |side: usize| self.whitening(covariances.between(side, side));
+        let (left, right) = exec.join(|| whiten(0), || whiten(1));
         covariances.correlations((0, &left), (1, &right))
     }
 
@@ -88,9 +89,10 @@ impl Svcca {
         let examples = layers.first().map_or(0, Sample::examples);
         let units = layers.iter().map(Sample::units).collect();
         let covariances = Covariances::of(units, examples, |layer| layers[layer].wide().reversed_axes().into(), exec);
-        let directions: Vec<_> = (0..layers.len()).map(|layer| self.whitening(covariances.between(layer, layer))).collect();
-        let pairs = (0..layers.len()).flat_map(|a| (a + 1..layers.len()).map(move |b| (a, b)));
-        pairs.map(|(a, b)| mean(&covariances.correlations((a, &directions[a]), (b, &directions[b])))).collect()
+        let directions = exec.map(layers.len(), |layer| self.whitening(covariances.between(layer, layer)));
+        let pairs: Vec<_> = (0..layers.len()).flat_map(|a| (a + 1..layers.len()).map(move |b| (a, b))).collect();
+        let value = |(a, b): (usize, usize)| mean(&covariances.correlations((a, &directions[a]), (b, &directions[b])));
+        exec.map(pairs.len(), |pair| value(pairs[pair]))
     }
 
     /// The kept directions of a covariance as columns, each divided by its standard deviation.
@@ -132,8 +134,8 @@ struct Covariances {
 
 impl Covariances {
     /// Of sides of so many `units`, each examples × dimensions; one at a time is asked for.
-    fn of<'a>(units: Vec<usize>, examples: usize, side: impl Fn(usize) -> CowArray<'a, f64, Ix2>, exec: Exec) -> Self {
-        let products = Columns::new(&units, examples, side).products(exec);
+    fn of<'a>(units: Vec<usize>, examples: usize, side: impl Fn(usize) -> CowArray<'a, f64, Ix2> + Sync, exec: Exec) -> Self {
+        let products = Columns::new(&units, examples, side, exec).products(exec);
         let starts = units.iter().scan(0, |next, units| {
             *next += units;
             Some(*next)
@@ -169,6 +171,8 @@ const WIDTH: usize = 8;
 const TILE: usize = 4;
 /// Those others.
 const OTHERS: usize = 2;
+/// Bytes of columns that are gone through for all tiles before the next: a part of the second cache.
+const CACHED: usize = 256 << 10;
 
 type Lanes = [f64; WIDTH];
 
@@ -181,20 +185,30 @@ struct Columns {
 }
 
 impl Columns {
-    fn new<'a>(units: &[usize], examples: usize, side: impl Fn(usize) -> CowArray<'a, f64, Ix2>) -> Self {
+    fn new<'a>(units: &[usize], examples: usize, side: impl Fn(usize) -> CowArray<'a, f64, Ix2> + Sync, exec: Exec) -> Self {
         let (all, blocks) = (units.iter().sum::<usize>(), examples.div_ceil(WIDTH));
         let mut values = vec![[0.0; WIDTH]; all.next_multiple_of(TILE) * blocks];
         let mut rest = values.as_mut_slice();
-        for (place, units) in units.iter().enumerate() {
+        let mut sides: Vec<&mut [Lanes]> = Vec::with_capacity(units.len());
+        for units in units {
             let (columns, after) = rest.split_at_mut(units * blocks);
+            sides.push(columns);
             rest = after;
-            let values = side(place);
+        }
+        let fill = |(place, columns): (usize, &mut &mut [Lanes])| {
+            let (units, values) = (units[place], side(place));
             match values.as_slice() {
-                // Example by example: each is read once, in its order.
-                Some(all) if *units > 0 => {
-                    for (example, row) in all.chunks_exact(*units).enumerate() {
+                // Some examples at a time: each is read once, in its order.
+                Some(all) if units > 0 => {
+                    let (full, rest) = all.split_at(examples / WIDTH * WIDTH * units);
+                    for (block, rows) in full.chunks_exact(WIDTH * units).enumerate() {
+                        for unit in 0..units {
+                            columns[unit * blocks + block] = std::array::from_fn(|lane| rows[lane * units + unit]);
+                        }
+                    }
+                    for (lane, row) in rest.chunks_exact(units).enumerate() {
                         for (unit, value) in row.iter().enumerate() {
-                            columns[unit * blocks + example / WIDTH][example % WIDTH] = *value;
+                            columns[(unit + 1) * blocks - 1][lane] = *value;
                         }
                     }
                 }
@@ -211,19 +225,36 @@ impl Columns {
                 let scale = reciprocal_power(largest);
                 columns.as_flattened_mut().iter_mut().for_each(|v| *v *= scale);
             }
+        };
+        if exec.parallel {
+            sides.par_iter_mut().enumerate().for_each(fill);
+        } else {
+            sides.iter_mut().enumerate().for_each(fill);
         }
         Self { units: all, blocks, values }
     }
 
     /// Products of every column with itself and all later ones, units × units; what is before is left at 0.
     fn products(&self, exec: Exec) -> Vec<f64> {
+        let tile = |first: usize| (first..self.units).step_by(OTHERS).map(move |other| (first, other));
+        let tiles: Vec<(usize, usize)> = (0..self.units).step_by(TILE).flat_map(tile).collect();
+        let mut sums = vec![[[[0.0; WIDTH]; OTHERS]; TILE]; tiles.len()];
+        // In few parts: each reads all columns.
+        let parts = if exec.parallel { 2 * rayon::current_num_threads() } else { 1 };
+        let part = tiles.len().div_ceil(parts).max(1);
+        exec.pieces(
+            &mut sums,
+            part,
+            || (),
+            |(), place, sums| {
+                exec.isa.dispatch(Products { columns: self, tiles: &tiles[place * part..], sums });
+            },
+        );
         let mut products = vec![0.0; self.units * self.units];
-        let run = |(tile, rows): (usize, &mut [f64])| exec.isa.dispatch(Rows { columns: self, first: tile * TILE, rows });
-        let tile = (TILE * self.units).max(1);
-        if exec.parallel {
-            products.par_chunks_mut(tile).enumerate().for_each(run);
-        } else {
-            products.chunks_mut(tile).enumerate().for_each(run);
+        for ((first, other), sums) in tiles.into_iter().zip(sums) {
+            for (row, sums) in products.chunks_mut(self.units).skip(first).zip(&sums) {
+                row[other..].iter_mut().zip(sums).for_each(|(to, lanes)| *to = lanes.iter().sum());
+            }
         }
         products
     }
@@ -231,7 +262,9 @@ impl Columns {
 
 /// Takes the mean off a column and quarters it: quarters cannot overflow where they are subtracted. The largest magnitude.
 fn centre(column: &mut [f64]) -> f64 {
-    let Some(&first) = column.first() else { return 0.0 };
+    let Some(&first) = column.first() else {
+        return 0.0;
+    };
     let share = 0.25 / column.len() as f64;
     let (blocks, rest) = column.as_chunks_mut::<WIDTH>();
     let mut sums = [0.0; WIDTH];
@@ -265,40 +298,44 @@ fn centre(column: &mut [f64]) -> f64 {
     reach
 }
 
-/// Products of a tile of units with its own and all later units.
-struct Rows<'a> {
+/// Products of tiles of units with some others, lane by lane.
+type Sums = [[Lanes; OTHERS]; TILE];
+
+/// The work of some tiles, each given by its first unit and the first of the others.
+struct Products<'a> {
     columns: &'a Columns,
-    first: usize,
-    rows: &'a mut [f64],
+    tiles: &'a [(usize, usize)],
+    sums: &'a mut [Sums],
 }
 
-impl Kernel for Rows<'_> {
+impl Kernel for Products<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let Self { columns: Columns { units, blocks, values }, first, rows } = self;
-        let column = |unit: usize| &values[unit * blocks..(unit + 1) * blocks];
-        let left = [column(first), column(first + 1), column(first + 2), column(first + 3)];
-        for other in (first..*units).step_by(OTHERS) {
-            let right = [column(other), column(other + 1)];
-            let mut sums = [[[0.0; WIDTH]; OTHERS]; TILE];
-            for block in 0..*blocks {
-                // Copies, so that no bounds are checked between the multiplications.
-                let left = [left[0][block], left[1][block], left[2][block], left[3][block]];
-                let right = [right[0][block], right[1][block]];
-                for i in 0..TILE {
-                    for j in 0..OTHERS {
-                        for lane in 0..WIDTH {
-                            sums[i][j][lane] = left[i][lane].mul_add(right[j][lane], sums[i][j][lane]);
+        let Self { columns: Columns { units, blocks, values }, tiles, sums } = self;
+        // All columns of some examples at a time: they stay in the cache for all tiles.
+        let chunk = (CACHED / (units * WIDTH * size_of::<f64>()).max(1)).max(8);
+        for start in (0..*blocks).step_by(chunk) {
+            let range = start..(start + chunk).min(*blocks);
+            let column = |unit: usize| &values[unit * blocks..][range.clone()];
+            for (&(first, other), sums) in tiles.iter().zip(sums.iter_mut()) {
+                let left = [column(first), column(first + 1), column(first + 2), column(first + 3)];
+                let right = [column(other), column(other + 1)];
+                let mut totals = *sums;
+                for block in 0..range.len() {
+                    // Copies, so that no bounds are checked between the multiplications.
+                    let left = [left[0][block], left[1][block], left[2][block], left[3][block]];
+                    let right = [right[0][block], right[1][block]];
+                    for i in 0..TILE {
+                        for j in 0..OTHERS {
+                            for lane in 0..WIDTH {
+                                totals[i][j][lane] = left[i][lane].mul_add(right[j][lane], totals[i][j][lane]);
+                            }
                         }
                     }
                 }
-            }
-            for (row, sums) in rows.chunks_mut(*units).zip(&sums) {
-                for (to, lanes) in row[other..].iter_mut().zip(sums) {
-                    *to = lanes.iter().sum();
-                }
+                *sums = totals;
             }
         }
     }

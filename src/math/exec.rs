@@ -2,6 +2,9 @@
 //!
 //! Passed down as an argument; no kernel asks the environment. Results never depend on it.
 
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 
 use super::simd::{Block, Isa};
@@ -31,6 +34,48 @@ impl Exec {
         (self.parallel && n >= PARALLEL_BLOCKS).then(|| n.div_ceil(4 * rayon::current_num_threads()))
     }
 
+    /// Does both, side by side where threads may be used.
+    pub fn join<A: Send, B: Send>(&self, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+        if self.parallel { rayon::join(a, b) } else { (a(), b()) }
+    }
+
+    /// What `of` makes of 0, 1, … `count` − 1, in this order, shared over the threads.
+    pub fn map<T: Send>(&self, count: usize, of: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+        self.map_with(count, || (), |(), index| of(index))
+    }
+
+    /// As [`Exec::map`], with something to work with that one call leaves to the next.
+    pub fn map_with<W, T: Send>(
+        &self,
+        count: usize,
+        with: impl Fn() -> W + Send + Sync,
+        of: impl Fn(&mut W, usize) -> T + Send + Sync,
+    ) -> Vec<T> {
+        if self.parallel {
+            return (0..count).into_par_iter().map_init(with, of).collect();
+        }
+        let mut with = with();
+        (0..count).map(|index| of(&mut with, index)).collect()
+    }
+
+    /// Does `work` on `values`, cut into pieces of `piece` that are numbered from 0, with something that one call leaves to the next.
+    pub fn pieces<W, T: Send>(
+        &self,
+        values: &mut [T],
+        piece: usize,
+        with: impl Fn() -> W + Send + Sync,
+        work: impl Fn(&mut W, usize, &mut [T]) + Send + Sync,
+    ) {
+        if self.parallel {
+            return values
+                .par_chunks_mut(piece)
+                .enumerate()
+                .for_each_init(with, |with, (place, values)| work(with, place, values));
+        }
+        let mut with = with();
+        values.chunks_mut(piece).enumerate().for_each(|(place, values)| work(&mut with, place, values));
+    }
+
     /// Runs `work` on all values, in parts where that pays.
     pub fn walk(&self, values: &mut [Block], work: impl Fn(&mut [Block]) + Send + Sync) {
         match self.part(values.len()) {
@@ -49,5 +94,45 @@ impl Exec {
             Some(part) => beside.par_chunks(part).zip(values.par_chunks_mut(part)).for_each(|(b, v)| work(b, v)),
             None => work(beside, values),
         }
+    }
+}
+
+/// Scratch spaces that threads borrow and give back, so that no call allocates what an earlier one had. What is in one never matters.
+#[derive(Debug, Default)]
+pub struct Pool<T>(Mutex<Vec<T>>);
+
+impl<T: Default> Pool<T> {
+    /// One that nobody uses now.
+    pub fn take(&self) -> Lent<'_, T> {
+        let space = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Lent { space: space.unwrap_or_default(), pool: self }
+    }
+}
+
+/// A borrowed scratch space.
+#[derive(Debug)]
+pub struct Lent<'a, T: Default> {
+    space: T,
+    pool: &'a Pool<T>,
+}
+
+impl<T: Default> Deref for Lent<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.space
+    }
+}
+
+impl<T: Default> DerefMut for Lent<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.space
+    }
+}
+
+impl<T: Default> Drop for Lent<'_, T> {
+    fn drop(&mut self) {
+        let space = std::mem::take(&mut self.space);
+        self.pool.0.lock().unwrap_or_else(PoisonError::into_inner).push(space);
     }
 }

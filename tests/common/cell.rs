@@ -1,5 +1,6 @@
 //! The private cluster of `cluster/testcell`: up for a test, down when that ends, however it ends.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -8,8 +9,10 @@ use std::time::{Duration, Instant};
 /// Which of ten cells: others may be up on the same machine.
 const NUMBER: &str = "7";
 
-/// A cell that is up.
-pub struct Cell;
+/// A cell that is up, and the lock that keeps other tests from it: what they took down or lost would be missed here.
+pub struct Cell {
+    _alone: File,
+}
 
 /// The script.
 pub fn script() -> PathBuf {
@@ -36,11 +39,13 @@ impl Cell {
             eprintln!("skipped: a cell takes root and Debian's packages");
             return None;
         }
+        let alone = File::create(std::env::temp_dir().join(format!("infoplane-testcell-{NUMBER}.lock"))).expect("a lock");
+        alone.lock().expect("a lock");
         let down = testcell(&["down"]).output().expect("the script");
         assert!(down.status.success(), "{}", text(&down));
         let up = testcell(&["up"]).output().expect("the script");
         assert!(up.status.success(), "{}", text(&up));
-        Some(Self)
+        Some(Self { _alone: alone })
     }
 
     /// A command on a host.

@@ -136,6 +136,24 @@ impl Lab {
     }
 }
 
+/// The cohort that most tests on processes and hosts run: two experiments of `n_runs` runs, each a training with two measurements behind it.
+pub fn sweep(name: &str, n_runs: u32, epochs: u32) -> String {
+    format!(
+        r#"
+name = "{name}"
+n_runs = {n_runs}
+
+[experiment]
+epochs = {epochs}
+calculate_mi_for = "test"
+estimators = ["binning", "upper"]
+
+[grid]
+activation_fn = ["tanh", "relu"]
+"#
+    )
+}
+
 /// Every file below `dir` with its content and the time of its last change; a directory has no content.
 pub fn tree(dir: &Path) -> BTreeMap<PathBuf, (Option<Vec<u8>>, SystemTime)> {
     let mut files = BTreeMap::new();

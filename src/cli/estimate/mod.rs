@@ -68,6 +68,9 @@ pub struct EstimateArguments {
     /// Seed of draws and shuffles
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
+    /// Threads to compute on; the value is the same for any number [default: one a core]
+    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    threads: Option<u32>,
     /// Print all details as JSON
     #[arg(long)]
     json: bool,
@@ -132,20 +135,26 @@ pub fn estimate(arguments: &EstimateArguments, quiet: bool) -> Result<Exit, Fail
     let bound = matches!(spec, Some(EstimatorSpec::Upper { .. } | EstimatorSpec::Lower { .. }));
     let packed = bound && draws.none() && correction.is_none();
     let sample = Sample::read(&file, arguments.x.as_deref(), arguments.y.as_deref(), packed).map_err(invalid)?;
-    let exec = Exec { isa: machine::isa()?, parallel: true };
-    let Some(spec) = spec else { return table::compare(&sample, &draws, correction, exec, arguments, quiet) };
-    let question = Question { spec, correction };
-    let start = Instant::now();
-    let answer = question.answer(&sample, &draws, exec).map_err(invalid)?;
-    let seconds = start.elapsed().as_secs_f64();
-    if arguments.json {
-        return print(format!("{:#}\n", details(&question, &answer, &sample, arguments, seconds)).as_bytes());
-    }
-    let scale = arguments.scale(answer.estimate.unit);
-    if !quiet {
-        tell(&question, &answer, &sample, arguments);
-    }
-    print(format!("{}\n", answer.estimate.value * scale).as_bytes())
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(arguments.threads.unwrap_or(0) as usize).build();
+    let threads = threads.map_err(|e| Failure::from_error(Exit::Internal, &e))?;
+    let exec = Exec { isa: machine::isa()?, parallel: threads.current_num_threads() > 1 };
+    threads.install(|| {
+        // All threads are there before the clock starts.
+        rayon::broadcast(|_| ());
+        let Some(spec) = spec else { return table::compare(&sample, &draws, correction, exec, arguments, quiet) };
+        let question = Question { spec, correction };
+        let start = Instant::now();
+        let answer = question.answer(&sample, &draws, exec).map_err(invalid)?;
+        let seconds = start.elapsed().as_secs_f64();
+        if arguments.json {
+            return print(format!("{:#}\n", details(&question, &answer, &sample, arguments, seconds)).as_bytes());
+        }
+        let scale = arguments.scale(answer.estimate.unit);
+        if !quiet {
+            tell(&question, &answer, &sample, arguments);
+        }
+        print(format!("{}\n", answer.estimate.value * scale).as_bytes())
+    })
 }
 
 impl EstimateArguments {

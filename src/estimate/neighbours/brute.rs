@@ -3,21 +3,19 @@
 //! A row keeps its distances to all columns, in x and in y, in f32: the radii are known only at the end, and counting then reads those
 //! distances back, which costs a quarter of computing them. Rows are independent, so any number of threads gives the same counts.
 
-use rayon::prelude::*;
-
 use super::points::Points;
 use super::{Around, Near, Nearest, Radii, Search};
-use crate::math::exec::Exec;
+use crate::math::exec::{Exec, Pool};
 use crate::math::simd::{Block, Kernel, LANES, Simd};
 
 /// Rows that meet the columns together.
 const ROWS: usize = 4;
 /// Rows that are one piece of work for a thread.
-const PIECE: usize = 64;
+const PIECE: usize = 16;
 
-/// Scratch space of the serial case.
+/// Scratch spaces of the threads.
 #[derive(Debug, Default)]
-pub(super) struct Rows(Space);
+pub(super) struct Rows(Pool<Space>);
 
 /// Scratch space of one thread.
 #[derive(Debug, Default)]
@@ -33,18 +31,13 @@ struct Space {
 
 impl Rows {
     /// What lies around every example.
-    pub(super) fn around(&mut self, search: &Search<'_>, points: &Points, exec: Exec, around: &mut [Around]) {
+    pub(super) fn around(&self, search: &Search<'_>, points: &Points, exec: Exec, around: &mut [Around]) {
         let run = |space: &mut Space, piece: usize, around: &mut [Around]| {
             for (group, around) in around.chunks_mut(ROWS).enumerate() {
                 exec.isa.dispatch(Group { search, points, space, first: piece * PIECE + group * ROWS, around });
             }
         };
-        if exec.parallel {
-            let pieces = around.par_chunks_mut(PIECE).enumerate();
-            pieces.for_each_init(Space::default, |space, (piece, around)| run(space, piece, around));
-        } else {
-            around.chunks_mut(PIECE).enumerate().for_each(|(piece, around)| run(&mut self.0, piece, around));
-        }
+        exec.pieces(around, PIECE, || self.0.take(), |space, piece, around| run(space, piece, around));
     }
 }
 

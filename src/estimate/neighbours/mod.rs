@@ -128,7 +128,7 @@ impl Buffers {
             }
             Way::Trees => self.trees.around(&search, exec, &mut self.around),
             Way::AllPairs => {
-                self.points.load(&self.x, &self.y);
+                self.points.load(&self.x, &self.y, exec);
                 self.rows.around(&search, &self.points, exec, &mut self.around);
             }
         }

@@ -1,7 +1,9 @@
 //! The two layouts of a block: plain f64 rows for exact distances, and blocks of lanes in f32 with a bound on their error.
 
 use ndarray::ArrayView2;
+use rayon::prelude::*;
 
+use crate::math::exec::Exec;
 use crate::math::power::reciprocal_power;
 use crate::math::simd::{Block, LANES, blocks};
 
@@ -56,43 +58,68 @@ pub(super) struct Points {
     /// Unit u (those of x, then those of y) of block b at b·units + u. Places behind the last example are infinitely far away. The
     /// number of blocks is even.
     pub(super) values: Vec<Block>,
-    /// Largest magnitude among the values of each example.
+    /// Largest magnitude among the values of each example, and 0 behind the last.
     reach: Vec<f32>,
     scale: f64,
     /// Whether all values lie on a lattice on which f32 computes every difference exactly.
     lattice: bool,
 }
 
+/// Blocks that are laid out at once.
+const PIECE: usize = 16;
+/// Added and taken away, it leaves whole numbers up to 2^51 as they are, and nothing else. Larger ones may count as none: that only costs
+/// time.
+const WHOLE: f64 = 6_755_399_441_055_744.0;
 /// Spacing of the lattice: with values in [−1, 1] differences are up to 2^23 of it, which f32 holds.
 const LATTICE: f64 = (1u32 << 22) as f64;
 
 impl Points {
-    pub(super) fn load(&mut self, x: &Table, y: &Table) {
+    pub(super) fn load(&mut self, x: &Table, y: &Table, exec: Exec) {
         (self.units, self.examples) = ([x.units(), y.units()], x.examples());
         let units = self.units[0] + self.units[1];
         // Quarters cannot overflow where they are subtracted.
-        let columns = || (0..x.units()).map(|u| (x, u)).chain((0..y.units()).map(|u| (y, u)));
-        let centres: Vec<f64> = columns().map(|(table, unit)| 0.25 * middle(table, unit)).collect();
-        let mut largest = 0.0f64;
-        for ((table, unit), centre) in columns().zip(&centres) {
-            largest = table.unit(unit).fold(largest, |m, v| m.max((0.25 * v - centre).abs()));
-        }
-        self.scale = reciprocal_power(largest);
+        let (centres, reaches): (Vec<f64>, Vec<f64>) = exec
+            .map(units, |unit| {
+                let (table, unit) = if unit < x.units() { (x, unit) } else { (y, unit - x.units()) };
+                let centre = 0.25 * middle(table, unit);
+                (centre, table.unit(unit).fold(0.0f64, |m, v| m.max((0.25 * v - centre).abs())))
+            })
+            .into_iter()
+            .unzip();
+        let largest = reaches.into_iter().fold(0.0, f64::max);
+        let scale = reciprocal_power(largest);
+        self.scale = scale;
         self.values.clear();
-        self.values.resize(blocks(self.examples).next_multiple_of(2) * units, Block([f32::INFINITY; LANES]));
+        self.values.resize(self.blocks() * units, Block([f32::INFINITY; LANES]));
         self.reach.clear();
-        self.reach.resize(self.examples, 0.0);
-        self.lattice = true;
-        for (place, ((table, unit), centre)) in columns().zip(&centres).enumerate() {
-            for (example, value) in table.unit(unit).enumerate() {
-                let (plain, scaled) = (0.25 * value * self.scale, (0.25 * value - centre) * self.scale);
-                // The value itself, not the difference, which may have been rounded onto the lattice. Differences of its points are exact.
-                self.lattice &= (plain * LATTICE).fract() == 0.0 && (plain != 0.0 || value == 0.0);
-                self.values[example / LANES * units + place].0[example % LANES] = scaled as f32;
-                self.reach[example] = self.reach[example].max((scaled as f32).abs());
+        self.reach.resize(self.values.len() / units.max(1) * LANES, 0.0);
+        let fill = |((piece, values), reaches): ((usize, &mut [Block]), &mut [f32])| {
+            let mut lattice = true;
+            let examples = piece * PIECE * LANES..((piece + 1) * PIECE * LANES).min(x.examples());
+            for (place, (example, reach)) in examples.zip(reaches).enumerate() {
+                let row = x.example(example).iter().chain(y.example(example)).zip(&centres);
+                for (block, (&value, centre)) in values[place / LANES * units..].iter_mut().zip(row) {
+                    let (plain, scaled) = (0.25 * value * scale, (0.25 * value - centre) * scale);
+                    // The value itself, not the difference, which may have been rounded onto the lattice. Differences of its points are
+                    // exact.
+                    let at = plain * LATTICE;
+                    lattice &= (at + WHOLE) - WHOLE == at && (plain != 0.0 || value == 0.0);
+                    let scaled = scaled as f32;
+                    block.0[place % LANES] = scaled;
+                    *reach = reach.max(scaled.abs());
+                }
             }
-        }
-        self.lattice &= largest * self.scale <= 1.0;
+            lattice
+        };
+        let part = PIECE * units.max(1);
+        let lattice = if exec.parallel {
+            let pieces = self.values.par_chunks_mut(part).enumerate().zip(self.reach.par_chunks_mut(PIECE * LANES));
+            pieces.map(fill).reduce(|| true, |a, b| a && b)
+        } else {
+            let pieces = self.values.chunks_mut(part).enumerate().zip(self.reach.chunks_mut(PIECE * LANES));
+            pieces.map(fill).fold(true, |a, b| a & b)
+        };
+        self.lattice = lattice && largest * scale <= 1.0;
     }
 
     pub(super) fn blocks(&self) -> usize {

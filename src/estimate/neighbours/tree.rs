@@ -3,24 +3,22 @@
 //! A node stands for a run of the points, reordered so that each half of a run is on one side of the widest dimension's median. Its box
 //! is exact, and rounded differences are monotone, so that whole boxes are taken or left without a doubt about one point.
 
-use rayon::prelude::*;
-
 use super::line::Line;
 use super::points::Table;
 use super::{Around, Near, Nearest, Search};
-use crate::math::exec::Exec;
+use crate::math::exec::{Exec, Pool};
 
 /// Points of a leaf at most.
 const LEAF: usize = 16;
 /// Examples that are one piece of work for a thread.
-const PIECE: usize = 256;
+const PIECE: usize = 64;
 
 /// The trees of a search: the joint space, and each block.
 #[derive(Debug, Default)]
 pub(super) struct Trees {
     joint: Tree,
     sides: [Side; 2],
-    space: Space,
+    spaces: Pool<Space>,
     /// In the order of the joint tree.
     around: Vec<Around>,
 }
@@ -58,12 +56,7 @@ impl Trees {
                 *around = one(search, joint, sides, space, piece * PIECE + place);
             }
         };
-        if exec.parallel {
-            let pieces = self.around.par_chunks_mut(PIECE).enumerate();
-            pieces.for_each_init(Space::default, |space, (piece, around)| run(space, piece, around));
-        } else {
-            self.around.chunks_mut(PIECE).enumerate().for_each(|(piece, around)| run(&mut self.space, piece, around));
-        }
+        exec.pieces(&mut self.around, PIECE, || self.spaces.take(), |space, piece, around| run(space, piece, around));
         for (&example, found) in self.joint.order.iter().zip(&self.around) {
             around[example as usize] = *found;
         }

@@ -5,17 +5,15 @@
 //! distances dwarf the other's, the walk along the former is short; where both walks are long (many examples in one place), it is not
 //! for this. Which it is tells a trial from some examples, and no number depends on it.
 
-use rayon::prelude::*;
-
 use super::line::within;
 use super::{Around, Near, Nearest, Search};
-use crate::math::exec::Exec;
+use crate::math::exec::{Exec, Pool};
 use crate::math::simd::{Kernel, Simd};
 
 /// Examples of a vector.
 const WIDTH: usize = 8;
 /// Examples that are one piece of work for a thread.
-const PIECE: usize = 256;
+const PIECE: usize = 64;
 /// Examples that are tried.
 const TRIALS: usize = 32;
 /// Blocks of a walk, on the average, above which a tree is faster.
@@ -28,7 +26,7 @@ type Lanes = [f64; WIDTH];
 pub(super) struct Walks {
     /// Along each side.
     orders: [Order; 2],
-    space: Space,
+    spaces: Pool<Space>,
     /// In the order of the side that is walked along.
     around: Vec<Around>,
 }
@@ -54,16 +52,15 @@ struct Space {
 impl Walks {
     /// What lies around every example; false where a tree is faster, and nothing is told.
     pub(super) fn around(&mut self, search: &Search<'_>, exec: Exec, around: &mut [Around]) -> bool {
-        for side in 0..2 {
-            self.orders[side].load(search, side);
-        }
+        let [first, second] = &mut self.orders;
+        exec.join(|| first.load(search, 0), || second.load(search, 1));
         let trial = |side: usize, space: &mut Space| {
             let (n, order) = (around.len(), &self.orders[side]);
             let trials = TRIALS.min(n);
             let places = (0..trials).map(|trial| trial * n / trials);
             places.map(|place| order.walk(place, search.k, &mut space.nearest).len()).sum::<usize>() / trials.max(1)
         };
-        let lengths = [trial(0, &mut self.space), trial(1, &mut self.space)];
+        let lengths = [0, 1].map(|side| trial(side, &mut self.spaces.take()));
         let side = usize::from(lengths[1] < lengths[0]);
         if lengths[side] > MOST_BLOCKS {
             return false;
@@ -74,12 +71,7 @@ impl Walks {
         let run = |space: &mut Space, piece: usize, around: &mut [Around]| {
             exec.isa.dispatch(Piece { search, orders, side, first: piece * PIECE, space, around });
         };
-        if exec.parallel {
-            let pieces = self.around.par_chunks_mut(PIECE).enumerate();
-            pieces.for_each_init(Space::default, |space, (piece, around)| run(space, piece, around));
-        } else {
-            self.around.chunks_mut(PIECE).enumerate().for_each(|(piece, around)| run(&mut self.space, piece, around));
-        }
+        exec.pieces(&mut self.around, PIECE, || self.spaces.take(), |space, piece, around| run(space, piece, around));
         for (&example, found) in orders[side].examples.iter().zip(&self.around) {
             around[example as usize] = *found;
         }
