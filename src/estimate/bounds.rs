@@ -36,7 +36,7 @@ use super::error::in_domain;
 use super::pairs::{Packed, Sums};
 use super::pairs_double::PackedDouble;
 use super::params::{POSITIVE, parameters};
-use super::{Classes, EstimateError, Estimator, Information, Sample, Scratch};
+use super::{Classes, EstimateError, Estimator, EstimatorSpec, Information, Sample, Scratch};
 use crate::math::exec::Exec;
 use ndarray::ArrayView2;
 
@@ -80,39 +80,38 @@ impl Bound {
 
 impl Estimator for Bound {
     fn information(&self, sample: &Sample<'_>, exec: Exec, scratch: &mut Scratch) -> Result<Information, EstimateError> {
-        if sample.units() == 0 {
-            return Ok(Information::both(0.0, 0.0));
-        }
-        Ok(information(scratch.pairs.sums(sample, [self.rate], exec).as_flattened().iter(), sample.classes()))
+        Ok(Self::of_layer(&[*self], sample, exec, scratch)[0])
     }
 }
 
 impl Bound {
-    /// What each of some bounds says of one layer, to the bit as alone. Two at a time share the distances of all pairs: a fifth of the
-    /// time of a wide layer.
-    ///
-    /// # Errors
-    /// None today; as [`Estimator::information`].
-    pub fn of_layer(
-        bounds: &[Self],
-        sample: &Sample<'_>,
-        exec: Exec,
-        scratch: &mut Scratch,
-    ) -> Result<Vec<Information>, EstimateError> {
+    /// The bound that an estimator is, if it is one.
+    #[must_use]
+    pub fn of(spec: &EstimatorSpec) -> Option<Result<Self, EstimateError>> {
+        match *spec {
+            EstimatorSpec::Upper { noise_variance } => Some(Self::upper(noise_variance)),
+            EstimatorSpec::Lower { noise_variance } => Some(Self::lower(noise_variance)),
+            _ => None,
+        }
+    }
+
+    /// What each of some bounds says of one layer, to the bit as alone. Two at a time share the distances of all pairs, which saves up to
+    /// a fifth of the time.
+    pub fn of_layer(bounds: &[Self], sample: &Sample<'_>, exec: Exec, scratch: &mut Scratch) -> Vec<Information> {
+        if sample.units() == 0 {
+            return vec![Information::both(0.0, 0.0); bounds.len()];
+        }
         let mut all = Vec::with_capacity(bounds.len());
         let (pairs, rest) = bounds.as_chunks::<2>();
         for pair in pairs {
-            if sample.units() == 0 {
-                all.extend([Information::both(0.0, 0.0); 2]);
-                continue;
-            }
             let sums = scratch.pairs.sums(sample, pair.map(|bound| bound.rate), exec);
             all.extend([0, 1].map(|k| information(sums.iter().map(|at| &at[k]), sample.classes())));
         }
         for bound in rest {
-            all.push(bound.information(sample, exec, scratch)?);
+            let sums = scratch.pairs.sums(sample, [bound.rate], exec);
+            all.push(information(sums.as_flattened().iter(), sample.classes()));
         }
-        Ok(all)
+        all
     }
 
     /// Both informations of a layer that lies as the sums want it.

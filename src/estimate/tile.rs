@@ -83,8 +83,8 @@ impl<const R: usize, const K: usize> Tile<'_, R, K> {
             }
         }
         let mut kernels = [squared; K];
-        for k in 0..K {
-            self.decays[k].at(s, &mut kernels[k]);
+        for (decay, values) in self.decays.iter().zip(&mut kernels) {
+            decay.at(s, values);
         }
         kernels
     }
