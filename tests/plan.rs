@@ -60,6 +60,14 @@ fn an_edit_is_told_exactly() {
     let value = json(&lab, &["plan", "b.toml", "--against", "a.toml", "--json"]);
     assert_eq!(numbers(&value, "trainings"), [0, 0, 6]);
     assert_eq!(numbers(&value, "measurements"), [12, 0, 12]);
+    // What has changed below a label that stays is said with both values.
+    let estimators = |old: &str, new: &str| serde_json::json!({ "estimators": { "old": old, "new": new } });
+    let (one, two) = (r#"{"binning":{"bin_width":0.07}}"#, r#"{"lower":{"noise_variance":0.001}}"#);
+    let keys = estimators(&format!("[{one}]"), &format!("[{one},{two}]"));
+    assert_eq!(value["changed_experiments"][1], serde_json::json!({ "experiment": "activation_fn=tanh", "keys": keys }));
+    let text = lab.call(&["plan", "b.toml", "--against", "a.toml"]).expect(0).stdout;
+    let line = format!("~ activation_fn=relu: estimators [{one}] → [{one},{two}]");
+    assert!(text.lines().any(|found| found == line) && !text.contains("\n+ ") && !text.contains("\n- "), "{text}");
     // What changes no meaning changes nothing.
     lab.write("b.toml", &format!("{COHORT}[launcher.local]\nworkers = 7\n").replace("name = 'a'", "name = 'b' # other"));
     let value = json(&lab, &["plan", "b.toml", "--against", "a.toml", "--json"]);

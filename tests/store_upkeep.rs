@@ -53,6 +53,34 @@ fn many_short_runs_leave_few_files_and_all_of_them_done() {
 }
 
 #[test]
+fn a_sealed_segment_without_its_header_is_named_and_a_changed_table_is_made_again() {
+    let lab = Lab::new();
+    lab.write("small.toml", SMALL);
+    lab.call(&["run", "small.toml", "--out", "r"]).expect(0);
+    let tables = lab.result_tables("r", "small");
+    // What somebody wrote over a table does not stay, though nothing is to do.
+    let table = lab.table("r", "small", "measures");
+    fs::write(&table, "mine").expect("a table");
+    assert!(lab.call(&["run", "small.toml", "--out", "r"]).expect(0).stderr.contains("nothing to do"));
+    assert_same_tables(&lab.result_tables("r", "small"), &tables, "made again");
+    let before = tree(&lab.path("r/small"));
+    lab.call(&["run", "small.toml", "--out", "r"]).expect(0);
+    assert!(before == tree(&lab.path("r/small")), "unchanged tables are left alone");
+    // The index at the end of a segment does not hide what is wrong at its beginning.
+    let segment = lab.segments("r").remove(0);
+    let whole = fs::read(&segment).expect("a segment");
+    for byte in [0, 8, 20] {
+        let mut bytes = whole.clone();
+        bytes[byte] ^= 0x10;
+        fs::write(&segment, bytes).expect("a segment");
+        let said = lab.call(&["run", "small.toml", "--out", "r"]).expect(0);
+        let name = segment.file_name().expect("a name").to_string_lossy();
+        assert!(said.stderr.contains(&format!("{name}: damaged segment header")), "{byte}: {}", said.stderr);
+    }
+    assert_same_tables(&lab.result_tables("r", "small"), &tables, "without a header");
+}
+
+#[test]
 fn workers_that_die_among_many_short_tasks_cost_no_run() {
     let lab = Lab::new();
     lab.write("noop.toml", "name = \"noop\"\nn_runs = 15000\n[experiment]\nepochs = 1\narchitecture = [2]\nestimators = []\n");

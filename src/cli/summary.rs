@@ -13,7 +13,7 @@ use super::print::shell_word;
 use super::progress::duration;
 use crate::aggregate::{ExperimentSummary, RunStatus, StatusCounts, Summary};
 use crate::query::status::{CohortStatus, Counts, ExperimentStatus};
-use crate::store::{Index, Store};
+use crate::store::{self, Index, Store};
 
 /// Failures and experiments told one by one; the tables have the rest.
 const MOST: usize = 12;
@@ -169,7 +169,8 @@ struct State {
     not_needed: u64,
     /// The segments that were read, as they looked then.
     extent: BTreeMap<String, (u64, i64)>,
-    tables: Vec<PathBuf>,
+    /// The tables, as they looked when they were made.
+    tables: Vec<(PathBuf, (u64, i64))>,
     figures: Vec<PathBuf>,
 }
 
@@ -213,7 +214,7 @@ pub fn remember(summary: &Summary, figures: &[PathBuf], cohort_text: &str, statu
         lost_attempts: status.lost_attempts,
         not_needed: status.not_needed,
         extent: index.extent(),
-        tables: file_names(&summary.tables),
+        tables: summary.tables.iter().filter_map(|path| Some((path.file_name()?.into(), store::look(path)?))).collect(),
         figures: file_names(figures),
     };
     serde_json::to_string_pretty(&state).unwrap_or_default()
@@ -228,6 +229,10 @@ fn file_names(paths: &[PathBuf]) -> Vec<PathBuf> {
 pub fn recall(state: &Path, cohort_text: &str, runs: u64) -> Option<(Summary, Vec<PathBuf>)> {
     let kept = State::read(state, cohort_text).filter(|kept| kept.runs == runs)?;
     let dir = state.parent()?;
+    // A table that somebody has changed is made again.
+    if kept.tables.iter().any(|(name, before)| store::look(&dir.join(name)) != Some(*before)) {
+        return None;
+    }
     let counts = |n: u64| StatusCounts::all_ok(n);
     let summary = Summary {
         runs: counts(kept.runs),
@@ -236,7 +241,7 @@ pub fn recall(state: &Path, cohort_text: &str, runs: u64) -> Option<(Summary, Ve
             .into_iter()
             .map(|(label, n, test_accuracy)| ExperimentSummary { label, runs: counts(n), test_accuracy })
             .collect(),
-        tables: kept.tables.iter().map(|t| dir.join(t)).collect(),
+        tables: kept.tables.iter().map(|(name, _)| dir.join(name)).collect(),
     };
     let figures: Vec<PathBuf> = kept.figures.iter().map(|f| dir.join("figures").join(f)).collect();
     summary.tables.iter().chain(&figures).all(|path| path.is_file()).then_some((summary, figures))

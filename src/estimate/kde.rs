@@ -87,8 +87,8 @@ impl Kde {
             let mut single = Array2::zeros((scaled.len(), sample.examples()));
             let values = single.iter_mut().zip(scaled.iter().flatten());
             values.for_each(|(to, value)| *to = *value as f32);
-            let sums = scratch.pairs.sums(&Sample::new(single.view(), classes)?, RATE, exec);
-            self.bits_by_class(sums, classes)
+            let sums = scratch.pairs.sums(&Sample::new(single.view(), classes)?, [RATE], exec);
+            self.bits_by_class(sums.as_flattened(), classes)
         } else {
             self.bits(&self.sums(&scaled, classes, exec), classes)
         };

@@ -9,6 +9,8 @@
 //! f64. A strip is a run of panels; strips are the unit of parallel work and of the final reduction, and their number depends on N
 //! alone. So do all orders of addition: the sums are the same bits on every instruction set and for any number of threads.
 //!
+//! Kernels of several rates share the distances, and nothing else.
+//!
 //! Memory: a copy of the sample, sorted (a large one can be laid out so from the start: [`Packed`]), and 16 bytes an example for each
 //! strip at work; never anything of size N².
 
@@ -52,40 +54,43 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    /// For every example in the order of `Classes::by_class`, the sums of 2^(−rate·‖t_i − t_j‖²) over j.
-    /// `rate` and 1/`rate` must be normal in single precision.
-    pub(super) fn sums(&mut self, sample: &Sample<'_>, rate: f64, exec: Exec) -> &[Sums] {
+    /// For every example in the order of `Classes::by_class`, by each of the rates the sums of 2^(−rate·‖t_i − t_j‖²) over j.
+    /// Each rate and its reciprocal must be normal in single precision.
+    ///
+    /// The sums by one rate are the same bits whatever other rates are asked for.
+    pub(super) fn sums<const K: usize>(&mut self, sample: &Sample<'_>, rates: [f64; K], exec: Exec) -> &[[Sums; K]] {
         let mut points = std::mem::take(&mut self.points);
         points.load(sample, exec);
-        self.add_up(&points, rate, exec);
+        self.add_up(&points, rates, exec);
         self.points = points;
-        &self.sums[..sample.examples()]
+        &self.sums.as_chunks().0[..sample.examples()]
     }
 
     /// The same of a sample that lies as the kernel reads it.
-    pub(super) fn sums_of(&mut self, packed: &Packed, rate: f64, exec: Exec) -> &[Sums] {
-        self.add_up(&packed.points, rate, exec);
-        &self.sums[..packed.points.examples]
+    pub(super) fn sums_of(&mut self, packed: &Packed, rate: f64, exec: Exec) -> &[[Sums; 1]] {
+        self.add_up(&packed.points, [rate], exec);
+        &self.sums.as_chunks().0[..packed.points.examples]
     }
 
-    fn add_up(&mut self, points: &Points, rate: f64, exec: Exec) {
-        let decay = Decay::new(rate);
-        let places = points.blocks() * LANES;
+    fn add_up<const K: usize>(&mut self, points: &Points, rates: [f64; K], exec: Exec) {
+        let decays = rates.map(Decay::new);
+        // Those of one example lie side by side.
+        let (places, panel) = (points.blocks() * LANES * K, PANEL * LANES * K);
         let circle = Circle { panels: points.blocks().div_ceil(PANEL) };
         let strips = circle.panels.min(STRIPS);
         let of = |strip: usize| strip * circle.panels / strips..(strip + 1) * circle.panels / strips;
         let run = |strip: usize, sums: &mut [Sums]| {
             let panels = of(strip);
-            for (panel, sums) in sums.chunks_mut(PANEL * LANES).enumerate() {
-                if circle.is_met(panel, &panels) {
+            for (index, sums) in sums.chunks_mut(panel).enumerate() {
+                if circle.is_met(index, &panels) {
                     sums.fill(Sums::default());
                 }
             }
-            exec.isa.dispatch(Strip { points, decay, panels, sums });
+            exec.isa.dispatch(Strip { points, decays, panels, sums: sums.as_chunks_mut().0 });
         };
-        let add = |strip: usize, panel: usize, totals: &mut [Sums], parts: &[Sums]| {
-            if circle.is_met(panel, &of(strip)) {
-                for (total, part) in totals.iter_mut().zip(&parts[panel * PANEL * LANES..]) {
+        let add = |strip: usize, index: usize, totals: &mut [Sums], parts: &[Sums]| {
+            if circle.is_met(index, &of(strip)) {
+                for (total, part) in totals.iter_mut().zip(&parts[index * panel..]) {
                     total.same += part.same;
                     total.other += part.other;
                 }
@@ -102,16 +107,16 @@ impl Buffers {
             let place = |strip: usize| if strip < half { 2 * strip } else { 2 * (strip - half) + 1 };
             self.strips.par_chunks_mut(places).enumerate().for_each(|(at, sums)| run(turn(at), sums));
             let accumulators = &self.strips;
-            self.sums.par_chunks_mut(PANEL * LANES).enumerate().for_each(|(panel, totals)| {
-                (0..strips).for_each(|strip| add(strip, panel, totals, &accumulators[place(strip) * places..][..places]));
+            self.sums.par_chunks_mut(panel).enumerate().for_each(|(index, totals)| {
+                (0..strips).for_each(|strip| add(strip, index, totals, &accumulators[place(strip) * places..][..places]));
             });
             return;
         }
         self.strips.resize(places, Sums::default());
         for strip in 0..strips {
             run(strip, &mut self.strips);
-            for (panel, totals) in self.sums.chunks_mut(PANEL * LANES).enumerate() {
-                add(strip, panel, totals, &self.strips);
+            for (index, totals) in self.sums.chunks_mut(panel).enumerate() {
+                add(strip, index, totals, &self.strips);
             }
         }
     }
@@ -279,21 +284,26 @@ impl Relation {
 }
 
 /// The work of some panels: they against the half circle of panels that follows each.
-struct Strip<'a> {
+struct Strip<'a, const K: usize> {
     points: &'a Points,
-    decay: Decay,
+    decays: [Decay; K],
     panels: Range<usize>,
-    sums: &'a mut [Sums],
+    sums: &'a mut [[Sums; K]],
 }
 
-/// Column sums of a panel in f32.
-#[derive(Default)]
-struct Columns {
-    same: [Block; PANEL],
-    other: [Block; PANEL],
+/// Column sums of a panel in f32, by kernel.
+struct Columns<const K: usize> {
+    same: [[Block; PANEL]; K],
+    other: [[Block; PANEL]; K],
 }
 
-impl Kernel for Strip<'_> {
+impl<const K: usize> Default for Columns<K> {
+    fn default() -> Self {
+        Self { same: [Default::default(); K], other: [Default::default(); K] }
+    }
+}
+
+impl<const K: usize> Kernel for Strip<'_, K> {
     type Output = ();
 
     #[inline(always)]
@@ -311,7 +321,7 @@ impl Kernel for Strip<'_> {
     }
 }
 
-impl Strip<'_> {
+impl<const K: usize> Strip<'_, K> {
     /// The blocks of a panel.
     #[inline(always)]
     fn panel(&self, panel: usize) -> Range<usize> {
@@ -333,10 +343,13 @@ impl Strip<'_> {
                     }
                 }
             }
-            let (same, other) = (flat(&sums.same), flat(&sums.other));
-            for ((total, same), other) in self.sums[columns.start * LANES..columns.end * LANES].iter_mut().zip(same).zip(other) {
-                total.same += f64::from(*same);
-                total.other += f64::from(*other);
+            for k in 0..K {
+                let (same, other) = (flat(&sums.same[k]), flat(&sums.other[k]));
+                let totals = &mut self.sums[columns.start * LANES..columns.end * LANES];
+                for ((total, same), other) in totals.iter_mut().zip(same).zip(other) {
+                    total[k].same += f64::from(*same);
+                    total[k].other += f64::from(*other);
+                }
             }
         }
     }
@@ -349,8 +362,8 @@ impl Strip<'_> {
         first: usize,
         within: bool,
         columns: Range<usize>,
-        sums: &mut Columns,
-        dropped: &mut Columns,
+        sums: &mut Columns<K>,
+        dropped: &mut Columns<K>,
     ) {
         let own = first / LANES;
         let classes = self.points.classes_of(first..first + TILE);
@@ -366,13 +379,14 @@ impl Strip<'_> {
             // In the own block both orders of every pair come up as rows, so its column sums are not wanted.
             let sums = if diagonal { &mut *dropped } else { &mut *sums };
             let places = column - columns.start..end - columns.start;
-            let (same, other) = (&mut sums.same[places.clone()], &mut sums.other[places]);
-            if S::WIDE {
-                self.run::<S, TILE>(s, relation, first, column..end, same, other);
+            let mut same = sums.same.each_mut().map(|sums| &mut sums[places.clone()]);
+            let mut other = sums.other.each_mut().map(|sums| &mut sums[places.clone()]);
+            if S::WIDE && K == 1 {
+                self.run::<S, TILE>(s, relation, first, column..end, &mut same, &mut other);
             } else {
                 // Where registers are few, four rows at a time; no sum changes its order.
-                self.run::<S, 4>(s, relation, first, column..end, same, other);
-                self.run::<S, 4>(s, relation, first + 4, column..end, same, other);
+                self.run::<S, 4>(s, relation, first, column..end, &mut same, &mut other);
+                self.run::<S, 4>(s, relation, first + 4, column..end, &mut same, &mut other);
             }
             column = end;
         }
@@ -386,34 +400,43 @@ impl Strip<'_> {
         relation: Relation,
         first: usize,
         columns: Range<usize>,
-        same: &mut [Block],
-        other: &mut [Block],
+        same: &mut [&mut [Block]; K],
+        other: &mut [&mut [Block]; K],
     ) {
         let points = self.points;
-        let tile: Tile<'_, R> = Tile {
-            decay: self.decay,
+        let tile: Tile<'_, R, K> = Tile {
+            decays: self.decays,
             units: points.units,
             rows: points.block(first / LANES),
             part: first % LANES / R,
             columns: &points.values[columns.start * points.units..columns.end * points.units],
         };
+        let totals = &mut self.sums[first..first + R];
         match relation {
             Relation::Same => {
-                for (total, part) in self.sums[first..first + R].iter_mut().zip(tile.sums(s, same)) {
-                    total.same += f64::from(part);
+                let parts = tile.sums(s, same);
+                for (r, total) in totals.iter_mut().enumerate() {
+                    for k in 0..K {
+                        total[k].same += f64::from(parts[k][r]);
+                    }
                 }
             }
             Relation::Other => {
-                for (total, part) in self.sums[first..first + R].iter_mut().zip(tile.sums(s, other)) {
-                    total.other += f64::from(part);
+                let parts = tile.sums(s, other);
+                for (r, total) in totals.iter_mut().enumerate() {
+                    for k in 0..K {
+                        total[k].other += f64::from(parts[k][r]);
+                    }
                 }
             }
             Relation::Mixed => {
                 let labels = (&points.labels[first / LANES], &points.labels[columns]);
                 let (same, other) = tile.split_sums(s, labels, same, other);
-                for ((total, same), other) in self.sums[first..first + R].iter_mut().zip(same).zip(other) {
-                    total.same += f64::from(same);
-                    total.other += f64::from(other);
+                for (r, total) in totals.iter_mut().enumerate() {
+                    for k in 0..K {
+                        total[k].same += f64::from(same[k][r]);
+                        total[k].other += f64::from(other[k][r]);
+                    }
                 }
             }
         }
@@ -437,9 +460,15 @@ mod tests {
         let values = Array2::from_shape_simple_fn((1, examples), || stream.uniform() as f32);
         let classes = Classes::new(&(0..examples).map(|_| stream.below(40)).collect::<Vec<_>>());
         let sample = Sample::new(values.view(), &classes).unwrap();
+        let bits = |sums: Vec<Sums>| sums.into_iter().map(|at| [at.same.to_bits(), at.other.to_bits()]).collect::<Vec<_>>();
         let sums = |isa, parallel| {
-            let sums = Buffers::default().sums(&sample, 300.0, Exec { isa, parallel }).to_vec();
-            sums.into_iter().map(|at| [at.same.to_bits(), at.other.to_bits()]).collect::<Vec<_>>()
+            let exec = Exec { isa, parallel };
+            let alone = [300.0, 9.0].map(|rate| bits(Buffers::default().sums(&sample, [rate], exec).as_flattened().to_vec()));
+            let mut buffers = Buffers::default();
+            let both = buffers.sums(&sample, [300.0, 9.0], exec);
+            let both = [0, 1].map(|k| bits(both.iter().map(|at| at[k]).collect()));
+            assert!(alone == both, "a rate's sums depend on another rate");
+            alone
         };
         let expected = sums(Isa::best(), false);
         for isa in Isa::available() {

@@ -56,9 +56,9 @@ impl Decay {
     }
 }
 
-/// `R` rows of one block against blocks of columns.
-pub(super) struct Tile<'a, const R: usize> {
-    pub(super) decay: Decay,
+/// `R` rows of one block against blocks of columns, by `K` kernels that share the distances.
+pub(super) struct Tile<'a, const R: usize, const K: usize> {
+    pub(super) decays: [Decay; K],
     /// Units of a block, at least 1.
     pub(super) units: usize,
     /// The rows' block, unit by unit.
@@ -69,10 +69,10 @@ pub(super) struct Tile<'a, const R: usize> {
     pub(super) columns: &'a [Block],
 }
 
-impl<const R: usize> Tile<'_, R> {
-    /// The kernel between the rows and one block of columns.
+impl<const R: usize, const K: usize> Tile<'_, R, K> {
+    /// The kernels between the rows and one block of columns.
     #[inline(always)]
-    fn kernel<S: Simd>(&self, s: S, column: &[Block]) -> [S::V; R] {
+    fn kernels<S: Simd>(&self, s: S, column: &[Block]) -> [[S::V; R]; K] {
         let mut squared = [s.zero(); R];
         for (row, column) in self.rows.iter().zip(column) {
             let column = s.load(column);
@@ -82,24 +82,30 @@ impl<const R: usize> Tile<'_, R> {
                 squared[r] = s.mul_add(difference, difference, squared[r]);
             }
         }
-        self.decay.at(s, &mut squared);
-        squared
+        let mut kernels = [squared; K];
+        for (decay, values) in self.decays.iter().zip(&mut kernels) {
+            decay.at(s, values);
+        }
+        kernels
     }
 
-    /// Adds to the sums of each column; returns the sum of each row.
+    /// Adds to the sums of each column; returns the sum of each row. By kernel.
     #[inline(always)]
-    pub(super) fn sums<S: Simd>(&self, s: S, column_sums: &mut [Block]) -> [f32; R] {
-        let mut rows = [s.zero(); R];
-        for (column, sum) in self.columns.chunks_exact(self.units).zip(column_sums) {
-            let kernel = self.kernel(s, column);
-            let mut total = s.load(sum);
-            for r in 0..R {
-                rows[r] = s.add(rows[r], kernel[r]);
-                total = s.add(total, kernel[r]);
+    pub(super) fn sums<S: Simd>(&self, s: S, column_sums: &mut [&mut [Block]; K]) -> [[f32; R]; K] {
+        let mut rows = [[s.zero(); R]; K];
+        for (place, column) in self.columns.chunks_exact(self.units).enumerate() {
+            let kernels = self.kernels(s, column);
+            for k in 0..K {
+                let sum = &mut column_sums[k][place];
+                let mut total = s.load(sum);
+                for r in 0..R {
+                    rows[k][r] = s.add(rows[k][r], kernels[k][r]);
+                    total = s.add(total, kernels[k][r]);
+                }
+                s.store(sum, total);
             }
-            s.store(sum, total);
         }
-        lane_sums(s, &rows)
+        by_kernel(s, &rows)
     }
 
     /// As `sums`, apart for pairs of the same class and of different classes. Labels: those of the rows' block and of the columns.
@@ -108,29 +114,41 @@ impl<const R: usize> Tile<'_, R> {
         &self,
         s: S,
         labels: (&Block, &[Block]),
-        same_sums: &mut [Block],
-        other_sums: &mut [Block],
-    ) -> ([f32; R], [f32; R]) {
+        same_sums: &mut [&mut [Block]; K],
+        other_sums: &mut [&mut [Block]; K],
+    ) -> ([[f32; R]; K], [[f32; R]; K]) {
         let row_labels = &labels.0.0.as_chunks::<R>().0[self.part];
-        let mut rows = ([s.zero(); R], [s.zero(); R]);
-        let columns = self.columns.chunks_exact(self.units).zip(labels.1);
-        for ((column, labels), (same_sum, other_sum)) in columns.zip(same_sums.iter_mut().zip(other_sums)) {
-            let kernel = self.kernel(s, column);
+        let mut rows = ([[s.zero(); R]; K], [[s.zero(); R]; K]);
+        for (place, (column, labels)) in self.columns.chunks_exact(self.units).zip(labels.1).enumerate() {
+            let kernels = self.kernels(s, column);
             let labels = s.load(labels);
-            for r in 0..R {
-                let apart = s.abs(s.sub(labels, s.splat(row_labels[r])));
-                let same = s.select_gt(apart, s.splat(0.5), s.zero(), kernel[r]);
-                let other = s.sub(kernel[r], same);
-                rows.0[r] = s.add(rows.0[r], same);
-                rows.1[r] = s.add(rows.1[r], other);
-                let sum = s.add(s.load(same_sum), same);
-                s.store(same_sum, sum);
-                let sum = s.add(s.load(other_sum), other);
-                s.store(other_sum, sum);
+            for k in 0..K {
+                let (same_sum, other_sum) = (&mut same_sums[k][place], &mut other_sums[k][place]);
+                for r in 0..R {
+                    let apart = s.abs(s.sub(labels, s.splat(row_labels[r])));
+                    let same = s.select_gt(apart, s.splat(0.5), s.zero(), kernels[k][r]);
+                    let other = s.sub(kernels[k][r], same);
+                    rows.0[k][r] = s.add(rows.0[k][r], same);
+                    rows.1[k][r] = s.add(rows.1[k][r], other);
+                    let sum = s.add(s.load(same_sum), same);
+                    s.store(same_sum, sum);
+                    let sum = s.add(s.load(other_sum), other);
+                    s.store(other_sum, sum);
+                }
             }
         }
-        (lane_sums(s, &rows.0), lane_sums(s, &rows.1))
+        (by_kernel(s, &rows.0), by_kernel(s, &rows.1))
     }
+}
+
+/// The sum over the lanes of each vector, by kernel. No closure: it would be compiled without the instructions.
+#[inline(always)]
+fn by_kernel<S: Simd, const R: usize, const K: usize>(s: S, vectors: &[[S::V; R]; K]) -> [[f32; R]; K] {
+    let mut sums = [[0.0; R]; K];
+    for k in 0..K {
+        sums[k] = lane_sums(s, &vectors[k]);
+    }
+    sums
 }
 
 /// The sum over the lanes of each vector.

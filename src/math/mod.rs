@@ -2,8 +2,9 @@
 //!
 //! Nothing of ours is imported here, and nothing here does I/O or reads a clock or the environment. Reading order: `simd` (16 virtual
 //! lanes, one program for three instruction sets), `functions` (exponentials, logistic function, tanh on lanes), `digamma`, `power`, `rng`
-//! (counter-based streams), `exec` (instruction set and threads, handed down as one argument).
+//! (counter-based streams), `chacha` (the same words, sixteen blocks at a time), `exec` (instruction set and threads, handed down as one argument).
 
+pub mod chacha;
 pub mod digamma;
 pub mod exec;
 pub mod functions;

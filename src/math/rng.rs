@@ -34,6 +34,15 @@ pub enum Purpose {
     Study = 20,
 }
 
+/// The key of all streams of a purpose under a seed.
+pub(super) fn key(seed: u64, purpose: Purpose) -> [u8; 32] {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&(purpose as u64).to_le_bytes());
+    key[16..].copy_from_slice(b"infoplane stream");
+    key
+}
+
 /// One stream of random numbers.
 #[derive(Clone, Debug)]
 pub struct Stream(ChaCha8Rng);
@@ -42,11 +51,7 @@ impl Stream {
     /// The stream of `purpose` number `index` under `seed`.
     #[must_use]
     pub fn new(seed: u64, purpose: Purpose, index: u64) -> Self {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[8..16].copy_from_slice(&(purpose as u64).to_le_bytes());
-        key[16..].copy_from_slice(b"infoplane stream");
-        let mut rng = ChaCha8Rng::from_seed(key);
+        let mut rng = ChaCha8Rng::from_seed(key(seed, purpose));
         rng.set_stream(index);
         Self(rng)
     }

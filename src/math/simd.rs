@@ -109,6 +109,12 @@ pub trait Simd: Copy {
     ///
     /// A sum with 1.5·2^23 is how a value is rounded to a whole number by one addition; n then stands in the sum's low bits.
     fn scale_pow2(self, a: Self::V, shifted: Self::V) -> Self::V;
+    /// a + b of the lanes' bits as whole numbers, modulo 2^32
+    fn add_bits(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The bits of a, each turned over where that of b is set, then all moved round to the left by `L` places; `R` is 32 − `L`.
+    fn xor_turn<const L: i32, const R: i32>(self, a: Self::V, b: Self::V) -> Self::V;
+    /// x where the bits of a are, as a whole number, below those of b; else y
+    fn select_below(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
     /// Sum over the lanes in the fixed order ((l, l+8), (l, l+4), (l, l+2), (l, l+1)).
     fn sum(self, a: Self::V) -> f32;
     /// Eight sums at once, each to the bit as [`Simd::sum`] adds it.
@@ -259,6 +265,9 @@ mod tests {
                 s.count_less(c, a, b),
                 s.pow2(small),
                 s.scale_pow2(s.splat(0.75), s.add(small, s.splat(12_582_912.0))),
+                s.add_bits(a, b),
+                s.xor_turn::<12, 20>(a, b),
+                s.select_below(a, b, c, a),
             ];
             let mut out = vec![s.sum(a).to_bits(), s.less(a, b).into()];
             let eight = [a, b, c, s.add(a, b), s.mul(a, c), s.sub(c, b), s.mul(b, b), s.abs(c)];

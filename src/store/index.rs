@@ -13,7 +13,9 @@ use rayon::prelude::*;
 
 use super::error::{Damage, DamageKind, StoreError};
 use super::footer::{self, Footer};
-use super::frame::{FRAME_HEADER, FrameHeader, checksum, parse_frame_header};
+use super::frame::{
+    FRAME_HEADER, FrameHeader, SEGMENT_HEADER, SegmentHeader, checksum, parse_frame_header, parse_segment_header,
+};
 use super::records::{Attempt, Dependence, Kind, Measurement, Record, Training, peek};
 use super::scan::{Scan, ScanError, Window, scan};
 use crate::grid::ids::{Id, IdMap, IdSet};
@@ -360,7 +362,8 @@ impl Index {
         let file = File::open(path).map_err(failed)?;
         let mut found = Vec::new();
         let mut bad = Vec::new();
-        if *end == 0 {
+        // A header that is damaged, or of a later version, is told by the walk; the index at the end would pass over it.
+        if *end == 0 && has_own_header(&file).map_err(failed)? {
             match Footer::read(&file).map_err(failed)? {
                 footer::Found::Whole(footer) => return Ok(Walked::Sealed(footer)),
                 footer::Found::Damaged(offset) => bad.push((offset, DamageKind::Footer)),
@@ -474,6 +477,15 @@ impl Index {
     /// Each change of it is one statement, so a panic elsewhere while it was locked does no harm.
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a segment begins as one of this version does.
+fn has_own_header(file: &File) -> io::Result<bool> {
+    let mut start = [0; SEGMENT_HEADER];
+    match file.read_exact_at(&mut start, 0) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        result => result.map(|()| parse_segment_header(&start) == SegmentHeader::Valid),
     }
 }
 

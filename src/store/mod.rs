@@ -72,7 +72,7 @@ use std::sync::Arc;
 
 pub use disk::{Disk, DiskFile, OsDisk, replace_file};
 pub use error::{Damage, DamageKind, StoreError, WriteError};
-pub use index::Index;
+pub use index::{Index, look};
 pub use writer::Writer;
 
 /// A results directory.
@@ -140,7 +140,7 @@ impl Store {
     #[must_use]
     pub fn still_has(&self, extent: &BTreeMap<String, (u64, i64)>) -> bool {
         let dir = self.segments();
-        extent.iter().all(|(name, before)| index::look(&dir.join(name)) == Some(*before))
+        extent.iter().all(|(name, before)| look(&dir.join(name)) == Some(*before))
     }
 
     /// A writer with a segment of its own. `on_commit` is called on the writer's thread after every group: with the sequence number up to

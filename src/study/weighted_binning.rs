@@ -191,14 +191,16 @@ fn findings(rows: &[Row]) -> Vec<String> {
     let (less, more) = (failing(-1.0).count(), failing(1.0).count());
     let greatest = |sign: f64| failing(sign).map(|row| row.least_sum).fold(0.0, f64::max);
     findings.push(format!(
-        "Weighted binning shows more than {TOLERANCE} bits too little for {less} rotations{}: the edges of a neuron with a small row sum fall together \
-         and its activations lie outside of them: it tells its sign alone.",
-        if less > 0 { format!("; the greatest least row sum among them is {:.2}", greatest(-1.0)) } else { String::new() },
+        "Weighted binning shows more than {TOLERANCE} bits too little for {less} of {} rotations{}: the edges of a neuron with a small row sum fall \
+         together, its activations lie outside of them, and it tells its sign alone.",
+        rows.len(),
+        if less > 0 { format!(", with least row sums of up to {:.2}", greatest(-1.0)) } else { String::new() },
     ));
     if more > 0 {
         findings.push(format!(
-            "It shows more than {TOLERANCE} bits too much for {more} rotations; the greatest least row sum among them is {:.2}: where a row sums to \
-             less than 1 in magnitude its bins are finer than the input's, and with enough examples finer bins have more entropy.",
+            "It shows more than {TOLERANCE} bits too much for {more} of {} rotations, with least row sums of up to {:.2}: where a row sums to less \
+             than 1 in magnitude its bins are finer than the input's, and with enough examples finer bins have more entropy.",
+            rows.len(),
             greatest(1.0)
         ));
     }

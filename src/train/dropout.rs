@@ -1,8 +1,9 @@
 //! Dropout: which outputs of a hidden layer a step leaves out. A mask is a function of (seed, pass, batch, layer), so that a training
 //! continues anywhere with the same ones.
 
-use crate::math::rng::{Purpose, Stream};
-use crate::math::simd::{Block, Isa, Kernel, Simd, flat_mut};
+use crate::math::chacha::Words;
+use crate::math::rng::Purpose;
+use crate::math::simd::{Block, Isa, Kernel, LANES, Simd};
 
 /// Where a step stands in its training.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,12 +20,37 @@ pub struct Place {
 const LAYERS: u64 = 64;
 
 /// Fills a mask of the layer: 0 with probability `share`, else 1/(1 − share).
-pub fn fill(place: Place, layer: usize, share: f64, mask: &mut [Block]) {
+pub fn fill(isa: Isa, place: Place, layer: usize, share: f64, mask: &mut [Block]) {
     // Passes stay below 2^24 and layers below 2^6, which leaves 2^34 batches.
     let index = ((place.batch as u64) << 24 | u64::from(place.pass)) * LAYERS + layer as u64;
-    let mut stream = Stream::new(place.seed, Purpose::Dropout, index);
-    let (limit, kept) = ((share * 4_294_967_296.0) as u32, (1.0 / (1.0 - share)) as f32);
-    flat_mut(mask).fill_with(|| if stream.bits() < limit { 0.0 } else { kept });
+    let words = Words::new(place.seed, Purpose::Dropout, index);
+    isa.dispatch(Fill { words, limit: (share * 4_294_967_296.0) as u32, kept: (1.0 / (1.0 - share)) as f32, mask });
+}
+
+/// A word of the stream for each value, in order: 0 where it is below the limit.
+struct Fill<'a> {
+    words: Words,
+    limit: u32,
+    kept: f32,
+    mask: &'a mut [Block],
+}
+
+impl Kernel for Fill<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let limit = s.load(&Block([f32::from_bits(self.limit); LANES]));
+        let (dropped, kept) = (s.zero(), s.splat(self.kept));
+        for (first, to) in (0..).step_by(LANES).zip(self.mask.chunks_mut(LANES)) {
+            let mut columns = [Block::default(); LANES];
+            for (column, words) in columns.iter_mut().zip(self.words.blocks(s, first)) {
+                s.store(column, s.select_below(words, limit, dropped, kept));
+            }
+            for (to, row) in to.iter_mut().zip(s.transpose(columns.each_ref())) {
+                s.store(to, row);
+            }
+        }
+    }
 }
 
 /// Multiplies values by a mask.
@@ -74,14 +100,31 @@ impl Kernel for Apply<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::simd::LANES;
+    use crate::math::rng::Stream;
+    use crate::math::simd::flat_mut;
+
+    #[test]
+    fn masks_are_the_words_of_a_stream_on_any_instruction_set() {
+        let place = Place { seed: 5, pass: 70_000, batch: 12 };
+        for (share, blocks) in [(0.2, 1), (0.5, 15), (0.9, 16), (0.05, 100)] {
+            let mut stream = Stream::new(5, Purpose::Dropout, ((12 << 24) + 70_000) * 64 + 3);
+            let mut plain = vec![Block::default(); blocks];
+            let (limit, kept) = ((share * 4_294_967_296.0) as u32, (1.0 / (1.0 - share)) as f32);
+            flat_mut(&mut plain).fill_with(|| if stream.bits() < limit { 0.0 } else { kept });
+            for isa in Isa::available() {
+                let mut mask = vec![Block([7.0; LANES]); blocks];
+                fill(isa, place, 3, share, &mut mask);
+                assert_eq!(mask, plain, "{} {share}", isa.name());
+            }
+        }
+    }
 
     #[test]
     fn masks_keep_the_mean_and_depend_on_their_place() {
         let place = Place { seed: 3, pass: 7, batch: 2 };
         let of = |place, layer| {
             let mut mask = vec![Block::default(); 4000];
-            fill(place, layer, 0.3, &mut mask);
+            fill(Isa::best(), place, layer, 0.3, &mut mask);
             mask
         };
         let mask = of(place, 1);

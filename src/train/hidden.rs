@@ -114,7 +114,7 @@ pub fn forward(
     }
     if let Some((place, index, share)) = dropout {
         let mask = &mut trace.mask[..layer.n_out * nb];
-        dropout::fill(place, index, share, mask);
+        dropout::fill(exec.isa, place, index, share, mask);
         if normalised {
             dropout::apply_to(exec.isa, mask, y);
         } else {

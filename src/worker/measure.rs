@@ -4,6 +4,7 @@ use ndarray::{ArrayView2, ShapeBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::bins::Range;
+use crate::estimate::bounds::Bound;
 use crate::estimate::dependence::{Compares, Dependence};
 use crate::estimate::spec::EstimatorSpec;
 use crate::estimate::weighted::WeightedBinning;
@@ -166,6 +167,17 @@ impl<'a> Plan<'a> {
                     self.network.activations(exec, parameters, edges, out);
                 }
             }
+            // Bounds share work where several are asked for.
+            let (mut measured_by, mut bounds) = (vec![None; self.measures.len()], Vec::new());
+            for (index, Measure { estimator, .. }) in
+                self.measures.iter().enumerate().filter(|(_, measure)| measure.split == split)
+            {
+                if let Some(bound) = Bound::of(estimator) {
+                    let refuse = |source| MeasureError { estimator: estimator.name(), layer: None, epoch, split, source };
+                    measured_by[index] = Some(bounds.len());
+                    bounds.push(bound.map_err(refuse)?);
+                }
+            }
             for (layer, values) in space.activations.layers().enumerate() {
                 let refuse = |estimator, source| MeasureError { estimator, layer: Some(layer), epoch, split, source };
                 let sample = Sample::new(values, classes).and_then(|sample| match self.wants_inputs {
@@ -176,6 +188,7 @@ impl<'a> Plan<'a> {
                 if let Some(range) = self.ranges.as_ref().and_then(|ranges| ranges.0[place].get(layer)) {
                     sample = sample.with_range(*range);
                 }
+                let of_bounds = Bound::of_layer(&bounds, &sample, exec, &mut space.scratch);
                 for (index, (measure, rows)) in self.measures.iter().zip(&mut rows).enumerate() {
                     let estimator = &measure.estimator;
                     if measure.split != split || estimator.compares().is_some() {
@@ -185,7 +198,10 @@ impl<'a> Plan<'a> {
                         Some(_) => space.edges[index].layers().nth(layer).map_or(Ok(sample), |edges| sample.with_edges(edges)),
                         None => Ok(sample),
                     };
-                    let information = carried.and_then(|sample| estimator.information(&sample, exec, &mut space.scratch));
+                    let information = match measured_by[index] {
+                        Some(bound) => Ok(of_bounds[bound]),
+                        None => carried.and_then(|sample| estimator.information(&sample, exec, &mut space.scratch)),
+                    };
                     let Information { i_xt, i_ty } = information.map_err(|source| refuse(estimator.name(), source))?;
                     rows.information.push(MeasureRow { epoch, layer: layer as u32, i_xt, i_ty });
                 }

@@ -144,11 +144,7 @@ impl Question {
             None => self.spec.of_layer(values, classes, exec, scratch),
             Some(correction) => self.spec.corrected(values, classes, correction, exec, scratch),
         };
-        let bound = || match self.spec {
-            EstimatorSpec::Upper { noise_variance } => Bound::upper(noise_variance),
-            EstimatorSpec::Lower { noise_variance } => Bound::lower(noise_variance),
-            other => Err(EstimateError::NotOfLayers { estimator: other.name() }),
-        };
+        let bound = || Bound::of(&self.spec).unwrap_or_else(|| Err(EstimateError::NotOfLayers { estimator: self.spec.name() }));
         let information = match &sample.x {
             X::Single(values) => of_values(Values::Single(values.view()), scratch),
             X::Double(values) => of_values(Values::Double(values.view()), scratch),

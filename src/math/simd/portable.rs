@@ -101,6 +101,18 @@ impl Simd for Portable {
         Self::map2(a, shifted, |a, n| f32::from_bits(a.to_bits().wrapping_add(n.to_bits() << 23)))
     }
     #[inline(always)]
+    fn add_bits(self, a: Block, b: Block) -> Block {
+        Self::map2(a, b, |a, b| f32::from_bits(a.to_bits().wrapping_add(b.to_bits())))
+    }
+    #[inline(always)]
+    fn xor_turn<const L: i32, const R: i32>(self, a: Block, b: Block) -> Block {
+        Self::map2(a, b, |a, b| f32::from_bits((a.to_bits() ^ b.to_bits()).rotate_left(L as u32)))
+    }
+    #[inline(always)]
+    fn select_below(self, a: Block, b: Block, x: Block, y: Block) -> Block {
+        Block(std::array::from_fn(|l| if a.0[l].to_bits() < b.0[l].to_bits() { x.0[l] } else { y.0[l] }))
+    }
+    #[inline(always)]
     fn sum(self, a: Block) -> f32 {
         let mut lanes = a.0;
         for half in [8, 4, 2, 1] {

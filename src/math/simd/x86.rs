@@ -170,6 +170,33 @@ impl Simd for Avx2 {
         })
     }
     #[inline(always)]
+    fn add_bits(self, a: Pair, b: Pair) -> Pair {
+        token_op!({
+            let half = |a, b| _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+            (half(a.0, b.0), half(a.1, b.1))
+        })
+    }
+    #[inline(always)]
+    fn xor_turn<const L: i32, const R: i32>(self, a: Pair, b: Pair) -> Pair {
+        token_op!({
+            let half = |a, b| {
+                let bits = _mm256_castps_si256(_mm256_xor_ps(a, b));
+                _mm256_castsi256_ps(_mm256_or_si256(_mm256_slli_epi32::<L>(bits), _mm256_srli_epi32::<R>(bits)))
+            };
+            (half(a.0, b.0), half(a.1, b.1))
+        })
+    }
+    #[inline(always)]
+    fn select_below(self, a: Pair, b: Pair, x: Pair, y: Pair) -> Pair {
+        token_op!({
+            // There is only a comparison with signs: the topmost bit turned over, the order is that without.
+            let top = _mm256_set1_epi32(i32::MIN);
+            let signed = |v| _mm256_xor_si256(_mm256_castps_si256(v), top);
+            let half = |a, b, x, y| _mm256_blendv_ps(y, x, _mm256_castsi256_ps(_mm256_cmpgt_epi32(signed(b), signed(a))));
+            (half(a.0, b.0, x.0, y.0), half(a.1, b.1, x.1, y.1))
+        })
+    }
+    #[inline(always)]
     fn sum(self, a: Pair) -> f32 {
         token_op!(sum8(_mm256_add_ps(a.0, a.1)))
     }
@@ -344,6 +371,18 @@ impl Simd for Avx512 {
             _mm512_castps_si512(a),
             _mm512_slli_epi32::<23>(_mm512_castps_si512(shifted))
         )))
+    }
+    #[inline(always)]
+    fn add_bits(self, a: __m512, b: __m512) -> __m512 {
+        token_op!(_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b))))
+    }
+    #[inline(always)]
+    fn xor_turn<const L: i32, const R: i32>(self, a: __m512, b: __m512) -> __m512 {
+        token_op!(_mm512_castsi512_ps(_mm512_rol_epi32::<L>(_mm512_castps_si512(_mm512_xor_ps(a, b)))))
+    }
+    #[inline(always)]
+    fn select_below(self, a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
+        token_op!(_mm512_mask_blend_ps(_mm512_cmplt_epu32_mask(_mm512_castps_si512(a), _mm512_castps_si512(b)), y, x))
     }
     #[inline(always)]
     fn transpose(self, from: [&Block; 16]) -> [__m512; 16] {

@@ -1,6 +1,6 @@
 //! A batch through the network, forward and back, one number at a time.
 
-use crate::math::simd::{Block, LANES, blocks};
+use crate::math::simd::{Block, Isa, LANES, blocks};
 use crate::train::activation::{LEAK, SELU_ALPHA, SELU_SCALE};
 use crate::train::data::Examples;
 use crate::train::dropout::{self, Place};
@@ -50,7 +50,7 @@ pub fn masks(network: &Network, share: f64, place: Place, batch: usize) -> Vec<V
     let hidden = network.layers.iter().take(if share > 0.0 { network.layers.len() - 1 } else { 0 });
     let one = |(index, layer): (usize, &Layer)| {
         let mut mask = vec![Block::default(); layer.n_out * nb];
-        dropout::fill(place, index, share, &mut mask);
+        dropout::fill(Isa::best(), place, index, share, &mut mask);
         let at = |e: usize, u: usize| f64::from(mask[u * nb + e / LANES].0[e % LANES]);
         (0..batch).map(|e| (0..layer.n_out).map(|u| at(e, u)).collect()).collect()
     };
