@@ -94,6 +94,15 @@ impl Buckets {
     }
 }
 
+/// Where the buckets of a side are.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// In the space, under this number.
+    Hashed(usize),
+    /// With the side itself.
+    Given(&'a Buckets),
+}
+
 /// What one thread keeps from member to member, and from call to call.
 #[derive(Debug, Default)]
 pub(super) struct Space {
@@ -113,10 +122,13 @@ impl Space {
         self.hashed[place].hash(columns, examples, grid, isa, (&mut self.table, &mut self.codes));
     }
 
-    /// What two sides tell of each other, each by its number here or with buckets of its own.
-    pub(super) fn information(&mut self, [x, y]: [Result<usize, &Buckets>; 2], clip: (f64, f64), logarithms: &Logarithms) -> f64 {
+    /// What two sides tell of each other.
+    pub(super) fn information(&mut self, sides: [Place<'_>; 2], clip: (f64, f64), logarithms: &Logarithms) -> f64 {
         let Self { table, hashed, joint, .. } = self;
-        let [x, y] = [x, y].map(|side| side.map_or_else(|own| own, |place| &hashed[place]));
+        let [x, y] = sides.map(|side| match side {
+            Place::Hashed(place) => &hashed[place],
+            Place::Given(buckets) => buckets,
+        });
         information(x, y, clip, logarithms, (table, joint))
     }
 }
@@ -222,7 +234,7 @@ mod tests {
         let mut of = |codes: &[u64]| Buckets::of(codes.iter().copied(), &mut table);
         let (x, y, one) = (of(&[7, 7, 3, 3]), of(&[1, 1, 2, 0]), of(&[5; 4]));
         let tell = |x: &Buckets, y: &Buckets, most: f64| {
-            Space::default().information([Err(x), Err(y)], (0.001, most), &Logarithms::new())
+            Space::default().information([Place::Given(x), Place::Given(y)], (0.001, most), &Logarithms::new())
         };
         assert_eq!((tell(&x, &y, 12.0), tell(&x, &y, 0.5)), (1.0, 0.5));
         assert!((tell(&x, &one, 12.0) - 0.001).abs() < 1e-15);

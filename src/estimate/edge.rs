@@ -41,11 +41,12 @@
 
 use ndarray::ArrayView2;
 
-use super::buckets::{Buckets, Column, Grid, Logarithms, Space};
+use super::buckets::{Buckets, Column, Grid, Logarithms, Place, Space};
 use super::params::{Domain, SEED, names, parameters};
 use super::rows::Table;
 use super::{Classes, Estimate, EstimateError, Estimator, Information, Pair, PairEstimator, Sample, Scratch, Side, Unit};
-use crate::math::exec::{Exec, Lent, Pool};
+use crate::math::exec::Exec;
+use crate::math::pool::{Lent, Pool};
 use crate::math::rng::{Purpose, Stream};
 use crate::math::simd::{Kernel, Simd};
 
@@ -202,10 +203,10 @@ impl Edge {
                 let mut values = Vec::with_capacity(sides.len());
                 for ((&(x, y), &gamma), &clip) in sides.iter().zip(gammas).zip(&clips) {
                     let places = [x, y].map(|side| match side {
-                        Prepared::Classes(buckets) => Err(buckets),
+                        Prepared::Classes(buckets) => Place::Given(buckets),
                         Prepared::Columns(columns) => {
                             let known = hashed.iter().position(|(known, with)| std::ptr::eq(*known, side) && *with == gamma);
-                            Ok(known.unwrap_or_else(|| {
+                            Place::Hashed(known.unwrap_or_else(|| {
                                 space.hash(hashed.len(), columns, n, Grid::of(gamma, number), exec.isa);
                                 hashed.push((side, gamma));
                                 hashed.len() - 1

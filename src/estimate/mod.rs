@@ -78,6 +78,7 @@ pub use sample::{Classes, Sample};
 pub use spec::EstimatorSpec;
 
 use crate::math::exec::Exec;
+use crate::math::pool::Pool;
 
 /// What a layer's activation tells, in bits; nothing where the method does not give that one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -125,7 +126,7 @@ pub struct Scratch {
     bins: bins::Buffers,
     pairs: pairs::Buffers,
     neighbours: neighbours::Buffers,
-    edge: crate::math::exec::Pool<buckets::Space>,
+    edge: Pool<buckets::Space>,
 }
 
 impl Estimator for EstimatorSpec {

@@ -2,9 +2,6 @@
 //!
 //! Passed down as an argument; no kernel asks the environment. Results never depend on it.
 
-use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, PoisonError};
-
 use rayon::prelude::*;
 
 use super::simd::{Block, Isa};
@@ -94,45 +91,5 @@ impl Exec {
             Some(part) => beside.par_chunks(part).zip(values.par_chunks_mut(part)).for_each(|(b, v)| work(b, v)),
             None => work(beside, values),
         }
-    }
-}
-
-/// Scratch spaces that threads borrow and give back, so that no call allocates what an earlier one had. What is in one never matters.
-#[derive(Debug, Default)]
-pub struct Pool<T>(Mutex<Vec<T>>);
-
-impl<T: Default> Pool<T> {
-    /// One that nobody uses now.
-    pub fn take(&self) -> Lent<'_, T> {
-        let space = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Lent { space: space.unwrap_or_default(), pool: self }
-    }
-}
-
-/// A borrowed scratch space.
-#[derive(Debug)]
-pub struct Lent<'a, T: Default> {
-    space: T,
-    pool: &'a Pool<T>,
-}
-
-impl<T: Default> Deref for Lent<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.space
-    }
-}
-
-impl<T: Default> DerefMut for Lent<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        &mut self.space
-    }
-}
-
-impl<T: Default> Drop for Lent<'_, T> {
-    fn drop(&mut self) {
-        let space = std::mem::take(&mut self.space);
-        self.pool.0.lock().unwrap_or_else(PoisonError::into_inner).push(space);
     }
 }

@@ -5,7 +5,8 @@
 
 use super::points::Points;
 use super::{Around, Near, Nearest, Radii, Search};
-use crate::math::exec::{Exec, Pool};
+use crate::math::exec::Exec;
+use crate::math::pool::Pool;
 use crate::math::simd::{Block, Kernel, LANES, Simd};
 
 /// Rows that meet the columns together.

@@ -6,7 +6,8 @@
 use super::line::Line;
 use super::points::Table;
 use super::{Around, Near, Nearest, Search};
-use crate::math::exec::{Exec, Pool};
+use crate::math::exec::Exec;
+use crate::math::pool::Pool;
 
 /// Points of a leaf at most.
 const LEAF: usize = 16;

@@ -7,7 +7,8 @@
 
 use super::line::within;
 use super::{Around, Near, Nearest, Search};
-use crate::math::exec::{Exec, Pool};
+use crate::math::exec::Exec;
+use crate::math::pool::Pool;
 use crate::math::simd::{Kernel, Simd};
 
 /// Examples of a vector.
