@@ -1,9 +1,10 @@
-//! CSV: an example a line, numbers by commas, semicolons or tabs, one column the label. A first line that is not all numbers names the
-//! columns; lines that begin with # are comments.
+//! CSV: an example a line, numbers by commas, semicolons or tabs, one column the label. Whether the first line names the columns
+//! is decided in `header`; lines that begin with # are comments.
 
 use ::csv::{ByteRecord, ReaderBuilder};
 
 use super::columns::place;
+use super::header::{self, First};
 use super::part::{Labels, MOST_INPUTS, Part};
 use super::{Limit, Read, Unreadable, gzip};
 use crate::math::simd::{LANES, blocks};
@@ -28,6 +29,14 @@ pub fn read(bytes: &[u8], label: &str, limit: Limit) -> Read<Part> {
     let delimiter = [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',');
     let mut builder = ReaderBuilder::new();
     builder.has_headers(false).flexible(true).delimiter(delimiter).comment(Some(b'#')).trim(::csv::Trim::All);
+    let mut second = ByteRecord::new();
+    let mut ahead = builder.from_reader(bytes);
+    for _ in 0..2 {
+        // What is wrong there is told when it is read in turn.
+        if !ahead.read_byte_record(&mut second).unwrap_or_default() {
+            second.clear();
+        }
+    }
     let mut reader = builder.from_reader(bytes);
     let (mut record, mut table, mut last) = (ByteRecord::new(), None::<Table>, (0, false));
     while reader.read_byte_record(&mut record).map_err(|e| Unreadable::new(e.to_string(), "CSV"))? {
@@ -35,7 +44,7 @@ pub fn read(bytes: &[u8], label: &str, limit: Limit) -> Read<Part> {
         last = (line, record.iter().any(|field| field.contains(&b'\n')));
         match &mut table {
             Some(table) => table.add(&record, line, limit)?,
-            None => table = Some(Table::begin(&record, line, label, limit)?),
+            None => table = Some(Table::begin(&record, &second, line, label, limit)?),
         }
     }
     // A quote that does not end takes all lines behind it into one field.
@@ -73,18 +82,32 @@ fn number(field: &[u8]) -> Option<f64> {
     std::str::from_utf8(field).ok()?.parse().ok()
 }
 
+/// The beginning of a field, for messages.
+fn shown(field: &[u8]) -> String {
+    String::from_utf8_lossy(&field[..field.len().min(40)]).into_owned()
+}
+
 impl Table {
-    /// From the first line: a header, or an example already.
-    fn begin(record: &ByteRecord, line: u64, label: &str, limit: Limit) -> Read<Self> {
+    /// From the first line: a header, or an example already, which the second helps to tell.
+    fn begin(record: &ByteRecord, second: &ByteRecord, line: u64, label: &str, limit: Limit) -> Read<Self> {
         if record.len() > MOST_INPUTS || !limit.holds(record.len(), 64) {
             return Err(Unreadable::new(format!("{} columns", record.len()), "fewer"));
         }
         let fields: Vec<String> = record.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect();
-        let numbers: Vec<bool> = record.iter().map(|field| number(field).is_some()).collect();
+        let texts: Vec<&str> = fields.iter().map(String::as_str).collect();
+        let is_number: Vec<bool> = record.iter().map(|field| number(field).is_some()).collect();
         // A label that is told by its number may be a word in a file without header.
-        let by_number = label.parse::<usize>().ok();
-        let is_header = numbers.iter().enumerate().any(|(at, is_number)| !is_number && Some(at) != by_number)
-            || numbers.iter().all(|is_number| !is_number);
+        let by_number = label.parse::<usize>().ok().filter(|&at| at < fields.len() && !is_number[at]);
+        let others_are_numbers = (0..fields.len()).all(|at| Some(at) == by_number || is_number[at]);
+        // A word above a word is no name, then.
+        let is_above_word = |at: usize| second.get(at).is_some_and(|field| number(field).is_none());
+        let is_labelled = others_are_numbers && by_number.is_some_and(is_above_word);
+        let is_header = header::first(&texts) == First::Names && !is_labelled;
+        if !is_header && let Some(at) = is_number.iter().position(|is_number| !is_number).filter(|&at| Some(at) != by_number) {
+            let field = if fields[at].is_empty() { "nothing".to_owned() } else { format!("`{}`", shown(&record[at])) };
+            let found = format!("line {line}, column `column {at}`: {field}");
+            return Err(Unreadable::new(found, "a number, or names alone if this is the header"));
+        }
         let names = if is_header { fields } else { (0..fields.len()).map(|at| format!("column {at}")).collect() };
         let at = place(&names, label)?;
         let mut table = Self { names, label: at, values: Vec::new(), labels: Growing::Numbers(Vec::new()) };
@@ -104,8 +127,7 @@ impl Table {
                 continue;
             }
             let Some(value) = number(field) else {
-                let shown = String::from_utf8_lossy(&field[..field.len().min(40)]).into_owned();
-                let shown = if field.is_empty() { "nothing".to_owned() } else { format!("`{shown}`") };
+                let shown = if field.is_empty() { "nothing".to_owned() } else { format!("`{}`", shown(field)) };
                 let found = format!("line {line}, column `{}`: {shown}", self.names[at]);
                 if at == self.label {
                     return Err(Unreadable::new(found, "a label"));
@@ -186,8 +208,16 @@ mod tests {
         assert_eq!(of("\u{feff}kind\ta\tb\nx, y\t1\t2\nw\t3\t4", "0").unwrap(), named);
         let numbers = of("7,0.5\n-1,1e-3\n", "0").unwrap();
         assert_eq!((numbers.rows[1].0[0], &numbers.labels), (1e-3, &Labels::Numbers(vec![7.0, -1.0])));
+        // Columns that are numbered, as pandas does.
+        for text in ["0,1,2\n7,5,0\n8,6,1\n", "0,1,kind\n7,5,0\n8,6,1\n"] {
+            let part = of(text, "2").unwrap();
+            assert_eq!((part.rows.len(), part.rows[0].0[..2].to_vec()), (2, vec![7.0, 5.0]), "{text}");
+        }
+        for text in ["1,2,cat\n3,4,dog\n", "0,1,cat\n3,4,dog\n"] {
+            assert_eq!(of(text, "2").unwrap().rows.len(), 2, "{text}");
+        }
         // A number among words is a word.
-        assert_eq!(of("0,1\n0,a\n", "1").unwrap().into_sheet(None).unwrap().class_names, ["1", "a"]);
+        assert_eq!(of("5,1\n0,a\n", "1").unwrap().into_sheet(None).unwrap().class_names, ["1", "a"]);
     }
 
     #[test]
@@ -196,6 +226,9 @@ mod tests {
             ("a,b\n1,2\n3\n", "b", "line 3 of 1 fields; expected 2"),
             ("a,b\n1,2\nx,3\n", "b", "line 3, column `a`: `x`; expected a number"),
             ("a,b\n1,2\n", "c", "no column `c`; expected one of a, b, or a number below 2"),
+            ("0.5,,1\n0.25,3,0\n", "2", "line 1, column `column 1`: nothing; expected a number"),
+            ("NA,1,0\n0.25,3,0\n", "y", "line 1, column `column 0`: `NA`; expected a number"),
+            ("0.5,,cat\n0.25,3,dog\n", "2", "line 1, column `column 1`: nothing; expected a number"),
             ("a,b\n1,2\n,3\n", "b", "line 3, column `a`: nothing; expected a number"),
             ("a,b\n1,x\n1,\n", "b", "line 3, column `b`: nothing; expected a label"),
             ("a,b\n1,x\n2,\"y\n3,x\n4,y\n", "b", "line 3: a quote that does not end"),

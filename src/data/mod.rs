@@ -8,13 +8,14 @@
 //! * so it never holds more than [`Limit::bound`] bytes.
 //!
 //! Reading order: `part` (examples under construction), `numbers` (arrays as they lie in bytes), then a file a format: `idx`, `cifar`,
-//! `npy`, `npz`, `mat`, `csv`, `mushroom`; `columns` for tables that others have read; `gzip` unpacks; `published` knows the files of the
+//! `npy`, `npz`, `mat`, `csv` (`header`: what its first line is), `mushroom`; `columns` for tables that others have read; `gzip` unpacks; `published` knows the files of the
 //! sets that have a name.
 
 pub mod cifar;
 pub mod columns;
 pub mod csv;
 pub mod gzip;
+pub mod header;
 pub mod idx;
 pub mod mat;
 pub mod mushroom;
