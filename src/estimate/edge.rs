@@ -32,7 +32,7 @@
 //! # Pitfalls
 //! * A random estimate: another `seed` gives another value. Random numbers are ours, so agreement with other implementations is in
 //!   distribution.
-//! * The clip from below at 0.001 makes independent sides a little dependent, the one from above (U = 1) forbids more than a bit about
+//! * The clip from below at 0.001 makes independent sides a little dependent (of one class, one example or no column it is the value), the one from above (U = 1) forbids more than a bit about
 //!   classes: set `bound` for more than two.
 //! * Saturates at log₂N like every estimator that counts.
 //!
@@ -44,7 +44,9 @@ use ndarray::ArrayView2;
 use super::buckets::{Buckets, Column, Grid, Logarithms, Place, Space};
 use super::params::{Domain, SEED, names, parameters};
 use super::rows::Table;
-use super::{Classes, Estimate, EstimateError, Estimator, Information, Pair, PairEstimator, Sample, Scratch, Side, Unit};
+use super::{
+    Classes, Estimate, EstimateError, Estimator, Information, Pair, PairEstimator, Sample, Scratch, Side, Unit, Warning,
+};
 use crate::math::exec::Exec;
 use crate::math::pool::{Lent, Pool};
 use crate::math::rng::{Purpose, Stream};
@@ -78,6 +80,8 @@ const MEMBERS: usize = 10;
 const PROBES: usize = 500;
 /// Least that a pair of buckets tells, in bits.
 const LEAST: f64 = 0.001;
+/// Fewer examples than this say little.
+const FEW: u64 = 50;
 /// Columns up to which the later profile hashes without projection.
 const FEW_COLUMNS: usize = 6;
 
@@ -134,11 +138,46 @@ impl PairEstimator for Edge {
         };
         let x = self.prepare(&columns(sample.x()), n, of_x, raw, exec);
         let value = self.values(&[(&x, &y)], n, exec, &scratch.edge)[0];
-        Ok(Estimate::new(value, Unit::Bits, sample, super::EstimatorSpec::Edge(*self).params()))
+        let mut estimate = Estimate::new(value, Unit::Bits, sample, super::EstimatorSpec::Edge(*self).params());
+        self.warn(&mut estimate, sample.y());
+        Ok(estimate)
     }
 }
 
 impl Edge {
+    /// The most that a pair of buckets may tell, in bits.
+    fn most(&self, with_classes: bool) -> f64 {
+        self.bound.unwrap_or(match (self.profile, with_classes) {
+            (Profile::DeepBottleneck, true) => 1.0,
+            (Profile::DeepBottleneck, false) => 12.0,
+            (Profile::Later, _) => 10.0,
+        })
+    }
+
+    /// Says where an estimate is at an end of what it can be.
+    fn warn(&self, estimate: &mut Estimate, y: Side<'_>) {
+        /// Share of the most from which on there may be more.
+        const NEAR: f64 = 0.95;
+        estimate.warn_below(FEW);
+        let value = estimate.value;
+        let (bound, most) = (self.most(matches!(y, Side::Classes(_))), libm::log2(estimate.examples as f64));
+        // The shares of the buckets sum up to 1 but for rounding.
+        if value <= LEAST * (1.0 + 1e-9) {
+            estimate.warnings.push(Warning::LowerLimit { least: LEAST });
+        } else if value >= NEAR * bound {
+            estimate.warnings.push(Warning::Capped { bound });
+        } else if value >= NEAR * most {
+            estimate.warnings.push(Warning::Saturated { most });
+        }
+        if let Side::Classes(classes) = y {
+            let entropy = classes.entropy();
+            if value < NEAR * bound && bound < NEAR * entropy {
+                estimate.warnings.push(Warning::BoundBelowEntropy { bound, entropy });
+            }
+            estimate.warn_of_classes(classes);
+        }
+    }
+
     /// Whether sides of so many columns are hashed without projection.
     fn is_raw(&self, x: usize, y: usize) -> bool {
         self.profile == Profile::Later && x.max(y) <= FEW_COLUMNS
@@ -189,12 +228,7 @@ impl Edge {
     /// The estimates in bits for pairs of sides, of `n` examples.
     fn values(&self, sides: &[(&Prepared, &Prepared)], n: usize, exec: Exec, spaces: &Pool<Space>) -> Vec<f64> {
         let has_classes = |(x, y): (&Prepared, &Prepared)| [x, y].iter().any(|side| matches!(side, Prepared::Classes(_)));
-        let clips = sides.iter().map(|&sides| match (self.profile, has_classes(sides)) {
-            (Profile::DeepBottleneck, true) => 1.0,
-            (Profile::DeepBottleneck, false) => 12.0,
-            (Profile::Later, _) => 10.0,
-        });
-        let clips: Vec<(f64, f64)> = clips.map(|bound| (LEAST, self.bound.unwrap_or(bound))).collect();
+        let clips: Vec<(f64, f64)> = sides.iter().map(|&sides| (LEAST, self.most(has_classes(sides)))).collect();
         let logarithms = Logarithms::new();
         let ensembles = |gammas: &[f64]| {
             let member = |space: &mut Lent<'_, Space>, number: usize| {

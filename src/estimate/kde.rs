@@ -40,7 +40,7 @@ use super::bounds::sum_log2;
 use super::pairs::Sums;
 use super::pairs_double::PackedDouble;
 use super::params::{Domain, POSITIVE, names, parameters};
-use super::{Classes, Estimate, EstimateError, Information, Pair, Sample, Scratch, Side, Unit, Warning};
+use super::{Classes, Estimate, EstimateError, Information, Pair, Sample, Scratch, Side, Unit};
 use crate::math::exec::Exec;
 
 names! {
@@ -67,6 +67,8 @@ parameters! {
     }
 }
 
+/// Fewer examples than this say little.
+const FEW: u64 = 50;
 /// The Gaussian of distances in bandwidths, as a power of two of their squares.
 const RATE: f64 = 0.5 * std::f64::consts::LOG2_E;
 
@@ -111,10 +113,8 @@ impl Kde {
             self.bits(&self.sums(&scaled, classes, exec), classes)
         };
         let mut estimate = Estimate::new(bits, Unit::Bits, sample, params);
-        let most = classes.entropy();
-        if classes.count() > 1 && bits >= 0.99 * most {
-            estimate.warnings.push(Warning::Saturated { most });
-        }
+        estimate.warn_below(FEW);
+        estimate.warn_of_classes(classes);
         Ok(estimate)
     }
 

@@ -90,7 +90,14 @@ impl Ksg {
         if let Some(noise) = self.noise {
             estimate.warnings.push(Warning::Other(format!("noise of {noise:e} standard deviations was added to every column")));
         }
-        warn(&mut estimate, self.k);
+        let most = warn(&mut estimate, self.k);
+        // Without ties no value is larger; where most examples have them, one that comes near is theirs as well.
+        let n = estimate.examples as u64;
+        let near = estimate.warnings.iter().any(|warning| matches!(warning, Warning::Saturated { .. }));
+        if near && (estimate.value > most * (1.0 + 1e-9) || 2 * ties > n) {
+            estimate.warnings.retain(|warning| !matches!(warning, Warning::Saturated { .. }));
+            estimate.warnings.push(Warning::TiesDecide { most });
+        }
         Ok(estimate)
     }
 
@@ -173,19 +180,18 @@ fn nats(
     Ok(((digamma(around.len() as u32) - mean_x) + (digamma(k) - correction - mean_y), ties))
 }
 
-/// Says where an estimate by `k` neighbours lies outside what they can tell.
-pub(super) fn warn(estimate: &mut Estimate, k: u32) {
+/// Says where an estimate by `k` neighbours lies outside what they can tell, and gives the most that they can, in bits.
+pub(super) fn warn(estimate: &mut Estimate, k: u32) -> f64 {
     /// Share of the most that can be shown from which on the estimate is a lower bound at best.
     const NEAR: f64 = 0.8;
     let n = estimate.examples as u64;
     let least = (25 * (estimate.dims.0 + estimate.dims.1) as u64).max(20 * u64::from(k)).max(50);
-    if n < least {
-        estimate.warnings.push(Warning::FewExamples { least });
-    }
+    estimate.warn_below(least);
     let most = (digamma(n as u32) - digamma(k)) * std::f64::consts::LOG2_E;
     if estimate.value >= NEAR * most && n > u64::from(k) + 1 {
         estimate.warnings.push(Warning::Saturated { most });
     }
+    most
 }
 
 /// A layer's activations as examples × units.

@@ -5,7 +5,7 @@
 //!
 //! Reading order:
 //!
-//! * [`sample`]: a layer's activations with their classes, checked once; [`pair`]: samples of two measured sides, and answers about them,
+//! * [`sample`]: a layer's activations with their classes, checked once; [`pair`]: samples of two measured sides, and answers about them, with every `warning`,
 //! * [`spec`]: which estimator, with which parameters, with the help of [`params`],
 //! * [`binning`], [`bins`] and [`weighted`] on top of `rows` (which rows of bins are equal), with [`correction`] of their bias,
 //! * [`bounds`] (upper and lower) on top of `pairs` (the sums over all pairs, cut into work) and `tile` (their innermost loops),
@@ -65,17 +65,19 @@ pub mod svcca;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod warning;
 pub mod weighted;
 
 pub use correction::Correction;
 pub use dependence::Dependence;
 pub use double::Values;
 pub use error::EstimateError;
-pub use pair::{Estimate, Pair, Side, Unit, Warning};
+pub use pair::{Estimate, Pair, Side, Unit};
 pub use pairs::Packed;
 pub use pairs_double::PackedDouble;
 pub use sample::{Classes, Sample};
 pub use spec::EstimatorSpec;
+pub use warning::Warning;
 
 use crate::math::exec::Exec;
 use crate::math::pool::Pool;

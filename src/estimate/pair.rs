@@ -1,10 +1,8 @@
 //! Samples of two sides that are both measured, and what an estimator says of them.
 
-use std::fmt;
-
 use ndarray::{Array2, ArrayView2, CowArray, Ix2};
 
-use super::{Classes, EstimateError};
+use super::{Classes, EstimateError, Warning};
 
 /// One side of a sample.
 #[derive(Clone, Copy, Debug)]
@@ -116,41 +114,6 @@ pub enum Unit {
     Plain,
 }
 
-/// Why a value should be read with care.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Warning {
-    /// The value is near the most that so many examples can show.
-    Saturated {
-        /// That most, in bits.
-        most: f64,
-    },
-    /// Too few examples for the method in so many dimensions.
-    FewExamples {
-        /// How many it should have.
-        least: u64,
-    },
-    /// Examples coincide, which the method takes to be impossible.
-    Ties {
-        /// How many examples have one that equals them.
-        examples: u64,
-    },
-    /// Anything else: a whole sentence without its full stop.
-    Other(String),
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Saturated { most } => {
-                write!(f, "the value is near {most:.3} bits, the most that so many examples can show: read it as \"at least\"")
-            }
-            Self::FewExamples { least } => write!(f, "few examples for this method; it should have at least {least}"),
-            Self::Ties { examples } => write!(f, "{examples} examples coincide with another; this method is for continuous data"),
-            Self::Other(text) => f.write_str(text),
-        }
-    }
-}
-
 /// What an estimator says of a sample.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
@@ -164,7 +127,7 @@ pub struct Estimate {
     pub dims: (usize, usize),
     /// Canonical text of the parameters.
     pub params: String,
-    /// Examples that coincide with another, where the method looks for them.
+    /// Examples that have a value of x or y in common with another, or several neighbours equally far, where the method looks for it.
     pub ties: Option<u64>,
     /// Why to read it with care.
     pub warnings: Vec<Warning>,

@@ -56,6 +56,8 @@ parameters! {
     }
 }
 
+/// Fewer examples than this say little, or than ten a dimension.
+const FEW: u64 = 50;
 /// Examples that the unbiased form needs.
 const LEAST_UNBIASED: usize = 4;
 
@@ -72,7 +74,10 @@ impl Dcor {
     /// The dependence of two sides.
     pub(super) fn estimate(&self, sample: &Pair<'_>, params: String, exec: Exec) -> Result<Estimate, EstimateError> {
         let value = self.value(sample.x(), side_values(sample.y()).view(), exec)?;
-        Ok(Estimate::new(value, Unit::Plain, sample, params))
+        let mut estimate = Estimate::new(value, Unit::Plain, sample, params);
+        let widest = estimate.dims.0.max(estimate.dims.1) as u64;
+        estimate.warn_below(FEW.max(10 * widest));
+        Ok(estimate)
     }
 
     /// Of two sides, examples × dimensions, of as many examples and with finite values.
