@@ -39,12 +39,17 @@ impl Draws {
     pub const fn none(&self) -> bool {
         self.bootstraps == 0 && self.permutations == 0
     }
+
+    /// Examples of a draw without repetition, of so many; nothing where draws are with repetition.
+    pub fn part(&self, examples: usize) -> Option<usize> {
+        self.subsample.map(|share| ((share * examples as f64).round() as usize).clamp(1, examples))
+    }
 }
 
 /// The answer.
 #[derive(Debug)]
 pub struct Answer {
-    /// What was estimated, as "I(T;Y)".
+    /// What was estimated, as "I(T;Y)" or "distance correlation".
     pub quantity: &'static str,
     pub estimate: Estimate,
     pub spread: Option<Spread>,
@@ -53,10 +58,13 @@ pub struct Answer {
 
 impl Question {
     pub fn quantity(&self, sample: &Sample) -> &'static str {
-        match (self.takes(), &sample.y) {
-            (Takes::Layer, None) => "I(X;T)",
-            (Takes::Layer | Takes::SideAndClasses, _) => "I(T;Y)",
-            (Takes::SidesOrClasses, Some(y)) if y.labels.is_ok() => "I(T;Y)",
+        match (&self.spec, self.takes(), &sample.y) {
+            (EstimatorSpec::Dcor(dcor), ..) if dcor.unbiased => "squared distance correlation",
+            (EstimatorSpec::Dcor(_), ..) => "distance correlation",
+            (EstimatorSpec::Svcca(_), ..) => "mean canonical correlation",
+            (_, Takes::Layer, None) => "I(X;T)",
+            (_, Takes::Layer | Takes::SideAndClasses, _) => "I(T;Y)",
+            (.., Some(y)) if y.labels.is_ok() => "I(T;Y)",
             _ => "I(X;Y)",
         }
     }
@@ -69,7 +77,7 @@ impl Question {
     pub fn answer(&self, sample: &Sample, draws: &Draws, exec: Exec) -> Result<Answer, String> {
         let mut estimate = self.estimate(sample, exec, &mut Scratch::default())?;
         let (n, seed) = (sample.examples(), draws.seed);
-        let part = draws.subsample.map(|share| ((share * n as f64).round() as usize).clamp(1, n));
+        let part = draws.part(n);
         let each = |count: usize, make: &(dyn Fn(u64) -> Sample + Sync)| -> Result<Vec<f64>, String> {
             let serial = Exec { parallel: false, ..exec };
             let one = |scratch: &mut Scratch, draw: u64| Ok(self.estimate(&make(draw), serial, scratch)?.value);
@@ -88,6 +96,11 @@ impl Question {
             Some(m) => resample::of_subsamples(&drawn, estimate.value, m, n),
             None => resample::of_bootstraps(&drawn),
         };
+        if part.is_none()
+            && let Some(spread) = &spread
+        {
+            estimate.warnings.extend(self.misled(spread, estimate.value));
+        }
         if let Some(null) = null.filter(|_| draws.shuffle_correct) {
             estimate.value -= null.mean;
             if let Some(spread) = &mut spread {
@@ -96,6 +109,24 @@ impl Question {
             }
         }
         Ok(Answer { quantity: self.quantity(sample), estimate, spread, null })
+    }
+
+    /// Whether examples that repeat in a bootstrap have misled this method.
+    fn misled(&self, spread: &Spread, value: f64) -> Option<Warning> {
+        let by_neighbours = matches!(self.spec, EstimatorSpec::Ksg1(_) | EstimatorSpec::Ksg2(_) | EstimatorSpec::MixedKsg(_));
+        let [low, high] = spread.interval;
+        let found = match (low <= value && value <= high, by_neighbours) {
+            (true, false) => return None,
+            (true, true) => "examples repeat in a bootstrap, which misleads methods of nearest neighbours",
+            (false, true) => {
+                "the value is outside of its interval: examples repeat in a bootstrap, which misleads methods of \
+                              nearest neighbours"
+            }
+            (false, false) => {
+                "the value is outside of its interval: examples repeat in a bootstrap, which misleads this method here"
+            }
+        };
+        Some(Warning::Other(format!("{found}; --subsample draws without repetition")))
     }
 
     /// The value alone.
@@ -132,7 +163,13 @@ impl Question {
                 return Err(format!("{} does not read x laid out for the bounds", self.spec.name()));
             }
         };
-        Pair::new(x, side).and_then(|pair| self.spec.estimate(&pair, exec, scratch)).map_err(|e| e.to_string())
+        let estimate = Pair::new(x, side).and_then(|pair| self.spec.estimate(&pair, exec, scratch));
+        let mut estimate = estimate.map_err(|e| e.to_string())?;
+        // Methods that take classes for numbers do not know what they could tell of classes.
+        if !classes && y.labels.is_ok() && estimate.unit == Unit::Bits {
+            estimate.warn_of_classes(&sample.classes);
+        }
+        Ok(estimate)
     }
 
     fn of_layer(&self, sample: &Sample, exec: Exec, scratch: &mut Scratch) -> Result<Estimate, String> {
@@ -177,7 +214,7 @@ fn warnings(information: &Information, classes: &Classes, with_classes: bool) ->
         (saturated && !with_classes).then_some(Warning::Saturated { most }),
         (saturated && with_classes).then(|| Warning::Other(apart.to_owned())),
         few.then_some(Warning::FewExamples { least: LEAST as u64 }),
-        one_class.then(|| Warning::Other("there is one class only, of which nothing can be told".to_owned())),
+        one_class.then_some(Warning::OneClass),
     ]
     .into_iter()
     .flatten()

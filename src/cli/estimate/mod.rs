@@ -3,6 +3,7 @@
 mod answer;
 mod sample;
 mod table;
+mod usage;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -10,13 +11,12 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use self::answer::{Answer, Draws, Question};
+use self::answer::{Answer, Question};
 use self::sample::Sample;
 use super::exit::{Exit, Failure};
 use super::machine;
 use super::print::print;
 use super::sample_file::SampleFile;
-use crate::cohort::errors::nearest;
 use crate::estimate::params::Domain;
 use crate::estimate::{self, EstimatorSpec};
 use crate::math::exec::Exec;
@@ -26,13 +26,12 @@ use crate::math::exec::Exec;
 /// Methods for layers (binning, upper, lower): without --y the answer is I(X;T), with it I(T;Y), T being the array or columns of --x and Y
 /// classes. The others compare two measured sides, --x and --y. One example a row.
 #[derive(Args, Debug)]
-#[command(after_help = help())]
+#[command(after_help = help(), override_usage = usage::USAGE)]
 pub struct EstimateArguments {
     /// The estimator; none with --all
     #[arg(value_name = "ESTIMATOR")]
-    estimator: String,
-    /// The file: .npy, .npz, CSV or Parquet
-    #[arg(required_unless_present = "all")]
+    estimator: Option<String>,
+    /// The file: .npy, .npz, CSV or Parquet; - is standard input
     file: Option<PathBuf>,
     /// Activations: an array or columns [default: the array `x`, or all columns but those of --y]
     #[arg(long, value_name = "ARRAY|COLS")]
@@ -47,7 +46,7 @@ pub struct EstimateArguments {
     #[arg(long, value_enum, default_value_t = UnitName::Bits)]
     unit: UnitName,
     /// Compare every estimator that such a sample allows, in a table
-    #[arg(long, conflicts_with_all = ["parameters", "file"])]
+    #[arg(long, conflicts_with = "parameters")]
     all: bool,
     /// Standard error and 95 % interval from B draws of the sample
     #[arg(long, value_name = "B", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
@@ -98,8 +97,9 @@ fn help() -> String {
   infoplane estimate --all layers.parquet --x 0..3 --y label
   infoplane estimate binning layers.npz --y y --bootstrap 200 --permutations 500
 
-The format of FILE is told from its content. --x and --y are the name of an array in an .npz (default x; with columns: name[0..3]), or columns \
-elsewhere: numbers, half-open ranges, names. Labels are integers or one-hot rows. Numbers in single precision (float32) are binned in single \
+The format of FILE is told from its content. In text (CSV) a first line in which no field is a number is a header, and so is one that counts as \
+pandas does, 0,1,2 or 0,1,y; any other is an example. --x and --y are the name of an array in an .npz (default x; with columns: name[0..3]), or columns \
+elsewhere: numbers, half-open ranges, names. Labels are integers, of any sign, or one-hot rows. Numbers in single precision (float32) are binned in single \
 precision, all others in double, as NumPy would.
 
 Estimators and their parameters:
@@ -122,19 +122,18 @@ Estimators and their parameters:
 }
 
 pub fn estimate(arguments: &EstimateArguments, quiet: bool) -> Result<Exit, Failure> {
-    // With --all the one argument is the file.
-    let path = arguments.file.clone().unwrap_or_else(|| PathBuf::from(&arguments.estimator));
+    let draws = usage::draws(arguments)?;
+    let (spec, path) = usage::subject(arguments)?;
     let invalid = |what: String| Failure::new(Exit::Invalid, format!("{}: {what}", path.display()));
-    let draws = draws(arguments)?;
     let correction = arguments.correction.map(|name| match name {
         CorrectionName::MillerMadow => estimate::Correction::MillerMadow,
         CorrectionName::PanzeriTreves => estimate::Correction::PanzeriTreves,
     });
-    let spec = if arguments.all { None } else { Some(specification(&arguments.estimator, &arguments.parameters)?) };
     let file = SampleFile::open(&path)?;
     let bound = matches!(spec, Some(EstimatorSpec::Upper { .. } | EstimatorSpec::Lower { .. }));
     let packed = bound && draws.none() && correction.is_none();
     let sample = Sample::read(&file, arguments.x.as_deref(), arguments.y.as_deref(), packed).map_err(invalid)?;
+    usage::check_share(&draws, sample.examples())?;
     let threads = rayon::ThreadPoolBuilder::new().num_threads(arguments.threads.unwrap_or(0) as usize).build();
     let threads = threads.map_err(|e| Failure::from_error(Exit::Internal, &e))?;
     let exec = Exec { isa: machine::isa()?, parallel: threads.current_num_threads() > 1 };
@@ -166,6 +165,12 @@ impl EstimateArguments {
         }
     }
 
+    /// The name of the correction, where it was made for this question.
+    fn correction_name(&self, question: &Question) -> Option<String> {
+        let value = self.correction.filter(|_| question.correction.is_some())?.to_possible_value()?;
+        Some(value.get_name().to_owned())
+    }
+
     /// The unit of an answer.
     const fn unit_name(&self, unit: estimate::Unit) -> Option<&'static str> {
         match (unit, self.unit) {
@@ -174,22 +179,6 @@ impl EstimateArguments {
             (estimate::Unit::Bits, UnitName::Nats) => Some("nats"),
         }
     }
-}
-
-/// The draws that the flags ask for.
-fn draws(arguments: &EstimateArguments) -> Result<Draws, Failure> {
-    if let Some(share) = arguments.subsample.filter(|share| !(0.0 < *share && *share < 1.0)) {
-        return Err(Failure::new(Exit::Invalid, format!("--subsample={share}: expected a share above 0 and below 1")));
-    }
-    let bootstraps = arguments.bootstrap.or(arguments.subsample.map(|_| 200)).unwrap_or_default();
-    let permutations = arguments.permutations.or(arguments.shuffle_correct.then_some(100)).unwrap_or_default();
-    Ok(Draws {
-        seed: arguments.seed,
-        bootstraps: bootstraps as usize,
-        subsample: arguments.subsample,
-        permutations: permutations as usize,
-        shuffle_correct: arguments.shuffle_correct,
-    })
 }
 
 /// Everything about an answer.
@@ -208,11 +197,11 @@ fn details(
     let mut details = json!({
         "estimator": question.spec.name(), "params": parameters, "quantity": answer.quantity, "value": estimate.value * scale,
         "unit": arguments.unit_name(estimate.unit), "n": sample.examples(), "dims": { "x": x, "y": y }, "classes": classes,
-        "ties": estimate.ties.or_else(|| sample.ties()),
+        "ties": estimate.ties.unwrap_or_else(|| sample.ties()),
         "warnings": estimate.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(), "seconds": seconds,
     });
-    if let Some(correction) = arguments.correction {
-        details["correction"] = json!(correction.to_possible_value().map(|v| v.get_name().to_owned()));
+    if let Some(correction) = arguments.correction_name(question) {
+        details["correction"] = json!(correction);
     }
     if let Some(spread) = &answer.spread {
         let way = if arguments.subsample.is_some() { "subsample" } else { "bootstrap" };
@@ -238,10 +227,11 @@ fn tell(question: &Question, answer: &Answer, sample: &Sample, arguments: &Estim
     let scale = arguments.scale(estimate.unit);
     let unit = arguments.unit_name(estimate.unit).map_or_else(String::new, |unit| format!(", in {unit}"));
     let size = match y {
-        Some(y) if answer.quantity == "I(X;Y)" => format!("{} examples of {x} + {y} dimensions", sample.examples()),
+        Some(y) if answer.quantity != "I(T;Y)" => format!("{} examples of {x} + {y} dimensions", sample.examples()),
         _ => format!("{} examples of {x} units", sample.examples()),
     };
-    tell!("{} by {} {}, {size}{unit}:", answer.quantity, question.spec.name(), estimate.params);
+    let corrected = arguments.correction_name(question).map_or_else(String::new, |name| format!(", corrected by {name}"));
+    tell!("{} by {} {}, {size}{unit}{corrected}:", answer.quantity, question.spec.name(), estimate.params);
     if let Some(spread) = &answer.spread {
         let [low, high] = spread.interval.map(|end| end * scale);
         let error = spread.standard_error * scale;
@@ -254,54 +244,5 @@ fn tell(question: &Question, answer: &Answer, sample: &Sample, arguments: &Estim
     }
     for warning in &estimate.warnings {
         tell!("note: {warning}");
-    }
-}
-
-/// The estimator with its parameters.
-fn specification(name: &str, parameters: &[String]) -> Result<EstimatorSpec, Failure> {
-    let wrong = |what: String| Failure::new(Exit::Invalid, what);
-    let names = EstimatorSpec::file_names();
-    let spec = EstimatorSpec::by_name(name).filter(|spec| names.contains(&spec.name())).ok_or_else(|| {
-        let near = nearest(name, names.iter().copied()).map_or_else(String::new, |near| format!("; did you mean {near}?"));
-        wrong(format!("no estimator `{name}`; expected one of {}{near}", names.join(", ")))
-    })?;
-    let table = spec.file_parameters();
-    let mut given = Vec::new();
-    for text in parameters {
-        let (key, value) = text.split_once('=').ok_or_else(|| wrong(format!("--param {text}: expected KEY=VALUE")))?;
-        let range = EstimatorSpec::method(name).and_then(|method| method.range);
-        let key = if key == "discretization_range" { range.unwrap_or(key) } else { key };
-        let Some(parameter) = table.iter().find(|parameter| parameter.name == key) else {
-            let names: Vec<_> = table.iter().map(|parameter| parameter.name).collect();
-            let known =
-                if names.is_empty() { "no parameters".to_owned() } else { format!("the parameters {}", names.join(", ")) };
-            return Err(wrong(format!("--param {text}: {name} has {known}")));
-        };
-        let value = parameter.domain.parse(value.trim());
-        let value = value.ok_or_else(|| wrong(format!("--param {text}: expected {}", parameter.domain.describe())))?;
-        given.push((parameter.name, value));
-    }
-    spec.with(&given).map_err(|conflict| wrong(format!("--param {conflict}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parameters_are_checked() {
-        assert!(specification("upper", &["noise_variance=0.1".into()]).is_ok());
-        assert!(specification("upper", &["discretization_range=0.1".into()]).is_ok());
-        assert!(specification("binning", &["bins=8".into(), "range=epoch".into()]).is_ok());
-        let fails = |name: &str, parameters: &[&str]| {
-            let parameters: Vec<String> = parameters.iter().map(|p| (*p).to_owned()).collect();
-            specification(name, &parameters).unwrap_err().report()
-        };
-        assert!(fails("upper", &["bin_width=0.1"]).contains("upper has the parameters noise_variance"));
-        assert!(fails("binning", &["bin_width=wide"]).contains("expected a number above 0"));
-        assert!(fails("binning", &["bin_width"]).contains("KEY=VALUE"));
-        assert!(fails("binning", &["bin_width=1", "bins=3"]).contains("either `bin_width` or `bins`"));
-        assert!(fails("bining", &[]).contains("did you mean binning?"));
-        assert!(fails("dcor", &["every=2"]).ends_with("dcor has the parameters unbiased"));
     }
 }

@@ -42,7 +42,7 @@ pub fn compare(
         let (x, y) = sample.dims();
         let y = y.map_or_else(String::new, |y| format!(", y of {y}"));
         tell!("{} examples, x of {x} dimensions{y}", sample.examples());
-        text.push_str("estimator      quantity  value        unit  seconds  parameters\n");
+        text.push_str("estimator      quantity                    value        unit  seconds  parameters\n");
     }
     for (question, answer, seconds) in &rows {
         let name = question.spec.name();
@@ -56,8 +56,12 @@ pub fn compare(
                 let (value, unit) = (estimate.value * scale, arguments.unit_name(estimate.unit).unwrap_or("-"));
                 let spread = answer.spread.map_or_else(String::new, |s| format!("  ± {:.6}", s.standard_error * scale));
                 let null = answer.null.map_or_else(String::new, |n| format!("  p = {}", n.p_value));
-                let line = format!("{name:13}  {:8}  {value:<11.6}  {unit:4}  {seconds:<7.4}", answer.quantity);
-                text.push_str(&format!("{line}  {}{spread}{null}\n", estimate.params));
+                let corrected = arguments.correction_name(question).map_or_else(String::new, |by| format!("  corrected by {by}"));
+                let subtracted = answer.null.filter(|_| draws.shuffle_correct);
+                let subtracted =
+                    subtracted.map_or_else(String::new, |n| format!("  shuffled mean {:.6} subtracted", n.mean * scale));
+                let line = format!("{name:13}  {:26}  {value:<11.6}  {unit:4}  {seconds:<7.4}", answer.quantity);
+                text.push_str(&format!("{line}  {}{spread}{null}{corrected}{subtracted}\n", estimate.params));
             }
             Err(_) => {}
         }

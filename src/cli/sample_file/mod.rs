@@ -1,26 +1,27 @@
 //! Numbers from files that people have: `.npy`, `.npz`, CSV, Parquet, told by content. A file is read row by row, as often as wanted, so
-//! that its reader decides what is held in memory.
+//! that its reader decides what is held in memory; a pipe is held in memory as a whole.
 
 mod columns;
 mod csv;
 mod npy;
+mod source;
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use self::columns::{places, some_of};
+use self::source::{Input, Source};
 use super::exit::{Exit, Failure};
 use crate::data::npz::{Content, Directory};
 use crate::store::tables::Numbers;
 pub use crate::store::tables::RowSink as Sink;
 
-/// Bytes read at once.
+/// Bytes unpacked at once.
 const BUFFER: usize = 1 << 18;
 
 /// A file of numbers.
 pub struct SampleFile {
-    path: PathBuf,
+    source: Source,
     kind: Kind,
 }
 
@@ -43,7 +44,7 @@ enum Format {
 
 /// Columns of a table that somebody asked for.
 pub struct Selection {
-    path: PathBuf,
+    source: Source,
     /// The array that they are of, in an `.npz`.
     array: Option<String>,
     format: Format,
@@ -57,7 +58,8 @@ impl SampleFile {
     /// Looks what a file is.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let invalid = |what: String| Failure::new(Exit::Invalid, format!("{}: {what}", path.display()));
-        let mut file = open(path).map_err(invalid)?;
+        let source = Source::find(path).map_err(|e| invalid(format!("cannot read: {e}")))?;
+        let mut file = open(&source).map_err(invalid)?;
         let mut start = Vec::new();
         file.by_ref().take(6).read_to_end(&mut start).map_err(|e| invalid(format!("cannot read: {e}")))?;
         file.rewind().map_err(|e| invalid(format!("cannot read: {e}")))?;
@@ -67,11 +69,14 @@ impl SampleFile {
         } else if start.starts_with(b"\x93NUMPY") {
             Kind::Table(Format::Npy(array(&mut file).map_err(invalid)?))
         } else if start.starts_with(b"PAR1") {
+            if matches!(source, Source::Pipe(_)) {
+                return Err(invalid("Parquet, which is not read from a pipe; expected the file itself".to_owned()));
+            }
             Kind::Table(Format::Parquet(Numbers::open(path).map_err(|e| Failure::from_error(Exit::Invalid, &e))?))
         } else {
             Kind::Table(Format::Csv(csv::Layout::find(file).map_err(invalid)?))
         };
-        Ok(Self { path: path.to_path_buf(), kind })
+        Ok(Self { source, kind })
     }
 
     /// The array or columns that `what` names. In an `.npz`: the name of an array, optionally with columns in brackets, `layer[0..3]`;
@@ -89,7 +94,7 @@ impl SampleFile {
                 if !names.iter().any(|n| n == name) {
                     return Err(format!("no array `{name}`; there are {}", some_of(names)));
                 }
-                let array = member(&self.path, name, in_member)?;
+                let array = member(&self.source, name, in_member).map_err(|e| format!("array `{name}`: {e}"))?;
                 (Format::Member(array, name.to_owned()), Some(name.to_owned()), columns)
             }
         };
@@ -107,7 +112,7 @@ impl SampleFile {
             (None, Some(but)) if array.is_none() => (0..width).filter(|column| !but.columns.contains(column)).collect(),
             (None, _) => (0..width).collect(),
         };
-        Ok(Selection { path: self.path.clone(), array, format, rows, columns, names })
+        Ok(Selection { source: self.source.clone(), array, format, rows, columns, names })
     }
 }
 
@@ -139,18 +144,18 @@ impl Selection {
         };
         let read = match &self.format {
             Format::Npy(known) => {
-                let mut file = open(&self.path)?;
+                let mut file = open(&self.source)?;
                 array(&mut file)?;
                 known.rows(&mut file, &self.columns, &mut checked)
             }
-            Format::Member(known, name) => member(&self.path, name, |from| {
+            Format::Member(known, name) => member(&self.source, name, |from| {
                 in_member(from)?;
                 let mut from = BufReader::with_capacity(BUFFER, from);
                 known.rows(&mut from, &self.columns, &mut checked)?;
                 // The checksum is looked at where the content ends.
                 io::copy(&mut from, &mut io::sink()).map(drop).map_err(|e| e.to_string())
             }),
-            Format::Csv(layout) => layout.rows(open(&self.path)?, &self.columns, &mut checked),
+            Format::Csv(layout) => layout.rows(open(&self.source)?, &self.columns, &mut checked),
             Format::Parquet(numbers) => numbers.read(&self.columns, &mut checked),
         };
         read.map_err(|e| self.array.as_ref().map_or(e.clone(), |name| format!("array `{name}`: {e}")))
@@ -159,34 +164,36 @@ impl Selection {
 
 /// A column as messages name it: by its name, or its number from 0.
 fn column_name(names: Option<&[String]>, column: usize) -> String {
-    names.and_then(|names| names.get(column)).map_or_else(|| column.to_string(), |name| format!("`{name}`"))
+    names
+        .and_then(|names| names.get(column))
+        .filter(|name| !name.is_empty())
+        .map_or_else(|| column.to_string(), |name| format!("`{name}`"))
 }
 
-fn open(path: &Path) -> Result<BufReader<File>, String> {
-    let file = File::open(path).map_err(|e| format!("cannot read: {e}"))?;
-    Ok(BufReader::with_capacity(BUFFER, file))
+fn open(source: &Source) -> Result<BufReader<Input>, String> {
+    source.open().map_err(|e| format!("cannot read: {e}"))
 }
 
 /// The array that a file is.
-fn array(file: &mut BufReader<File>) -> Result<npy::Array, String> {
-    let there = file.get_ref().metadata().map_err(|e| format!("cannot read: {e}"))?.len();
+fn array(file: &mut BufReader<Input>) -> Result<npy::Array, String> {
+    let there = file.get_ref().length().map_err(|e| format!("cannot read: {e}"))?;
     npy::Array::read(file, there)
 }
 
 /// The array that a member of an `.npz` is.
-fn in_member(from: &mut Content<&mut BufReader<File>>) -> Result<npy::Array, String> {
+fn in_member(from: &mut Content<&mut BufReader<Input>>) -> Result<npy::Array, String> {
     let there = from.left();
     npy::Array::read(from, there)
 }
 
-/// Reads in an array of an `.npz`.
+/// Reads in an array of an `.npz`; whoever asks names it in errors.
 fn member<T>(
-    path: &Path,
+    source: &Source,
     name: &str,
-    read: impl FnOnce(&mut Content<&mut BufReader<File>>) -> Result<T, String>,
+    read: impl FnOnce(&mut Content<&mut BufReader<Input>>) -> Result<T, String>,
 ) -> Result<T, String> {
-    let mut file = open(path)?;
+    let mut file = open(source)?;
     let directory = Directory::read(&mut file).map_err(|e| e.to_string())?;
-    let mut member = directory.open(&mut file, name).map_err(|e| format!("array `{name}`: {e}"))?;
+    let mut member = directory.open(&mut file, name).map_err(|e| e.to_string())?;
     read(&mut member)
 }
