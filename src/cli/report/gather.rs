@@ -295,7 +295,7 @@ mod tests {
         let file = dir.path().join("three.toml");
         std::fs::write(&file, "name = \"three\"\nn_runs = 3\n[experiment]\narchitecture = [4, 3]\n").unwrap();
         let loaded = load_all(&[file]).unwrap_or_else(|failure| panic!("{}", failure.report())).remove(0);
-        let index = Store::open(&dir.path().join("store")).unwrap().index().unwrap();
+        let index = Store::open(dir.path().join("store")).unwrap().index().unwrap();
         for (most, name, notes) in [(2, "trainings looked at", 1), (3, "trainings", 0)] {
             let (facts, left_out) = provenance(&loaded, &index, most).unwrap_or_else(|failure| panic!("{}", failure.report()));
             assert_eq!(facts[0], (name.to_owned(), most.to_string()));
