@@ -183,7 +183,6 @@ impl Tree {
         nearest.settle(|distance| distance);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the state of a recursion")]
     fn search(&self, node: usize, run: std::ops::Range<usize>, depth: u32, own: usize, query: &[f64], nearest: &mut Nearest) {
         if node == own || nearest.is_beyond(self.gap(node, query)) || run.is_empty() {
             return;
