@@ -155,6 +155,12 @@ fn workers_kills_and_order_do_not_show() {
         // Without what was remembered, from the store.
         let _ = std::fs::remove_file(lab.path("one/enough/state.json"));
     }
+    // Pages know of it as well: what nobody will run is not missing.
+    lab.call(&["report", "enough", "enough", "--out", "one"]).expect(0);
+    let page = |file: &str| std::fs::read_to_string(lab.path(file)).expect("a page");
+    let (report, overview) = (page("one/enough/report.html"), page("one/index.html"));
+    assert!(report.contains(&format!("{} not needed", RUNS - runs)) && !report.contains(" missing</span>"));
+    assert!(overview.contains(&format!("{runs} of {runs} runs done")), "{overview}");
     let (label, n) = repeats(&lab, "one").into_iter().find(|(_, n)| *n < 24).expect("an experiment that stopped");
     let explained = lab.call(&["explain", &format!("enough:{label}:{n}"), "--out", "one"]).expect(0).stdout;
     assert!(explained.contains("not needed") && explained.contains(&format!("{n} repeats")), "{explained}");

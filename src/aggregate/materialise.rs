@@ -1,6 +1,6 @@
 //! Walks a cohort in the order of its grid and writes its tables from the committed records.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -53,13 +53,14 @@ pub fn materialise(grid: &Grid, index: &Index, dir: &Path) -> Result<Summary, Ag
 fn materialise_on(disk: &dyn Disk, grid: &Grid, index: &Index, dir: &Path) -> Result<Summary, AggregateError> {
     let mut tables = Tables::create(disk, dir, grid)?;
     let mut summary = Summary { runs: StatusCounts::default(), experiments: Vec::new(), tables: Vec::new() };
-    let mut trained = HashSet::new();
+    // Experiments that differ only in how they measure share their trainings, all or none: that of the first repeat stands for all. Its attempts
+    // are told once, but one experiment may need more repeats than those before it.
+    let mut told: HashMap<Id, u32> = HashMap::new();
     for (place, experiment) in grid.experiments.iter().enumerate() {
         let walk = Walk { repeats: grid.repeats(place), ..Walk::new(grid, index, experiment) };
-        // Experiments that differ only in how they measure share their trainings, all or none: the first repeat tells. Where one has more
-        // repeats than another, attempts at those are not told twice either, but by the first.
-        let attempts = trained.insert(walk.run(0).1);
-        let counted = walk.experiment(&mut tables, dir, attempts)?;
+        let told = told.entry(walk.run(0).1).or_default();
+        let counted = walk.experiment(&mut tables, dir, *told)?;
+        *told = walk.repeats.max(*told);
         summary.runs.merge(&counted.runs);
         summary.experiments.push(counted);
     }
@@ -149,8 +150,8 @@ impl<'a> Walk<'a> {
         (seed, Id::training(&settings.training, seed))
     }
 
-    /// Writes the rows of all runs of the experiment; those of its attempts only if no experiment before had the same trainings.
-    fn experiment(&self, tables: &mut Tables, dir: &Path, attempts: bool) -> Result<ExperimentSummary, AggregateError> {
+    /// Writes the rows of all runs of the experiment; attempts at its first `told` repeats stand in the table already.
+    fn experiment(&self, tables: &mut Tables, dir: &Path, told: u32) -> Result<ExperimentSummary, AggregateError> {
         let label = &self.experiment.label;
         let settings = self.experiment.settings.columns();
         let mut counts = StatusCounts::default();
@@ -165,7 +166,7 @@ impl<'a> Walk<'a> {
                 training_rows(tables, &key, record)?;
             }
             let measurements = self.measurements(tables, &key, training, &mut gathered)?;
-            if attempts {
+            if repeat >= told {
                 for attempt in self.index.attempts(training)? {
                     tables.provenance.push(&provenance::row(&name, &attempt))?;
                 }
@@ -463,6 +464,24 @@ mod tests {
         assert_eq!((test.n, test.i_xt), (2, statistics(&[0, 2].map(|n| value(n, 9, 1)))));
         assert_eq!(test.i_ty, statistics(&[]));
         assert_eq!(read_metrics(&out.join("metrics.parquet")).unwrap().count(), (9 - 2) * 4);
+    }
+
+    #[test]
+    fn attempts_of_shared_trainings_are_told_of_every_repeat_that_is_needed() {
+        let dir = tempfile::tempdir().unwrap();
+        // The third experiment shares the trainings of the second, and needs more of them.
+        let grid = Grid { enough: vec![3, 1, 3], ..grid() };
+        let mut records = records(&grid);
+        for repeat in 0..RUNS {
+            let training = Id::training(&grid.experiments[1].settings.training, run_seed(7, repeat));
+            let n = 2 * u8::try_from(repeat).unwrap();
+            records.extend([attempt(training, n, 1, AttemptStatus::Lost), attempt(training, n + 1, 2, AttemptStatus::Ok)]);
+        }
+        let index = store_of(dir.path(), &records);
+        for (enough, expected) in [(vec![3, 1, 3], 6), (vec![3, 3, 1], 6), (vec![3, 1, 2], 4), (Vec::new(), 6)] {
+            materialise(&Grid { enough: enough.clone(), ..grid.clone() }, &index, &dir.path().join("c")).unwrap();
+            assert_eq!(rows(&dir.path().join("c"), "provenance").len(), expected, "{enough:?}");
+        }
     }
 
     #[test]

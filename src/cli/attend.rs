@@ -181,5 +181,5 @@ pub fn attend(
 
 fn standing(store: &Store, index: &mut Index, loaded: &Loaded) -> Result<CohortStatus, Failure> {
     index.refresh()?;
-    Ok(status(loaded.study(), index, &running::live(store.root()))?)
+    Ok(status(loaded.settled(index)?.study(), index, &running::live(store.root()))?)
 }

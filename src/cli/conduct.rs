@@ -284,7 +284,7 @@ fn worker_arguments(out: &Path, threads: u32, arguments: &LauncherArguments) -> 
 
 /// Makes the tables and figures from what is committed.
 pub fn tables_and_figures(loaded: &Loaded, index: &Index, dir: &Path) -> Result<(Summary, Vec<PathBuf>), Failure> {
-    let loaded = &*loaded.settled(index)?;
+    let loaded = &loaded.settled(index)?;
     let summary = materialise(&loaded.grid, index, dir)?;
     // CSV that somebody asked for stays in step.
     let with_csv = summary.tables.iter().filter(|table| table.with_extension("csv").is_file()).cloned();

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use super::datasets;
@@ -29,20 +30,60 @@ pub struct Loaded {
     pub grid: Grid,
 }
 
+/// A cohort whose numbers of repeats are those that a store says are enough: what questions to a store are about. Made of a [`Loaded`] alone, so that
+/// nobody asks about repeats that no one will run.
+#[derive(Clone)]
+pub struct Settled<'a>(Cow<'a, Loaded>);
+
 impl Loaded {
     /// The cohort with the numbers of repeats that are enough by what is committed, if it says when they are.
-    pub fn settled(&self, index: &Index) -> Result<Cow<'_, Self>, Failure> {
-        let Some(rule) = &self.cohort.stop_when else { return Ok(Cow::Borrowed(self)) };
+    pub fn settled(&self, index: &Index) -> Result<Settled<'_>, Failure> {
+        let Some(enough) = self.enough(index)? else { return Ok(self.without_store()) };
+        let mut settled = self.clone();
+        settled.grid.enough = enough;
+        Ok(Settled(Cow::Owned(settled)))
+    }
+
+    /// The same, of a cohort that is read for this alone.
+    pub fn into_settled(self, index: &Index) -> Result<Settled<'static>, Failure> {
+        let mut settled = Settled(Cow::Owned(self));
+        settled.renew(index)?;
+        Ok(settled)
+    }
+
+    /// The cohort where nothing is committed: all its repeats are needed.
+    pub const fn without_store(&self) -> Settled<'_> {
+        Settled(Cow::Borrowed(self))
+    }
+
+    fn enough(&self, index: &Index) -> Result<Option<Vec<u32>>, Failure> {
+        let Some(rule) = &self.cohort.stop_when else { return Ok(None) };
         let mut enough = Enough::new(&self.grid, rule);
         enough.look(index)?;
-        let mut settled = self.clone();
-        settled.grid.enough = enough.numbers();
-        Ok(Cow::Owned(settled))
+        Ok(Some(enough.numbers()))
+    }
+}
+
+impl Settled<'_> {
+    /// Takes in what was committed since.
+    pub fn renew(&mut self, index: &Index) -> Result<(), Failure> {
+        if let Some(enough) = self.enough(index)? {
+            self.0.to_mut().grid.enough = enough;
+        }
+        Ok(())
     }
 
     /// As questions to a store take it.
     pub fn study(&self) -> Study<'_> {
         Study { grid: &self.grid, text: &self.text }
+    }
+}
+
+impl Deref for Settled<'_> {
+    type Target = Loaded;
+
+    fn deref(&self) -> &Loaded {
+        &self.0
     }
 }
 

@@ -1,6 +1,5 @@
 //! `infoplane plan`: what a cohort is and what of it is missing. Writes nothing.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -89,7 +88,7 @@ pub fn show(cohorts: &[Loaded], out: &Path, launcher: &LauncherArguments, ask: A
     for loaded in cohorts {
         let settled = match &index {
             Some(index) => loaded.settled(index)?,
-            None => Cow::Borrowed(loaded),
+            None => loaded.without_store(),
         };
         let loaded = &*settled;
         let plan = match &index {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::exit::{Exit, Failure};
-use super::load::{self, Loaded};
+use super::load::{self, Settled};
 use crate::query::running::{self, Notice};
 use crate::query::{NameError, Study};
 use crate::store::{Index, Store};
@@ -15,7 +15,7 @@ pub struct Open {
     /// What is committed.
     pub index: Index,
     /// Its cohorts, by name.
-    cohorts: Vec<Loaded>,
+    cohorts: Vec<Settled<'static>>,
 }
 
 impl Open {
@@ -27,28 +27,21 @@ impl Open {
     /// Opens the store at `out` with these cohorts of it.
     pub fn with(out: &Path, names: &[String]) -> Result<Self, Failure> {
         let store = Store::open_existing(out)?;
-        let cohorts = names.iter().map(|name| load::by_name(out, name)).collect::<Result<_, _>>()?;
-        let mut open = Self { index: store.index()?, store, cohorts };
-        open.settle()?;
-        Ok(open)
+        let cohorts = names.iter().map(|name| load::by_name(out, name)).collect::<Result<Vec<_>, _>>()?;
+        let index = store.index()?;
+        let cohorts = cohorts.into_iter().map(|loaded| loaded.into_settled(&index)).collect::<Result<_, _>>()?;
+        Ok(Self { store, index, cohorts })
     }
 
     /// Takes in what was committed since.
     pub fn refresh(&mut self) -> Result<(), Failure> {
         self.index.refresh()?;
-        self.settle()
-    }
-
-    fn settle(&mut self) -> Result<(), Failure> {
-        for cohort in self.cohorts.iter_mut().filter(|cohort| cohort.cohort.stop_when.is_some()) {
-            *cohort = cohort.settled(&self.index)?.into_owned();
-        }
-        Ok(())
+        self.cohorts.iter_mut().try_for_each(|cohort| cohort.renew(&self.index))
     }
 
     /// The cohorts, as questions take them.
     pub fn studies(&self) -> Vec<Study<'_>> {
-        self.cohorts.iter().map(Loaded::study).collect()
+        self.cohorts.iter().map(Settled::study).collect()
     }
 
     /// Who is at work on the store now.

@@ -1,6 +1,5 @@
 //! `--launcher sge`: shares out what is missing of a cohort as a sweep, submits pilots, and leaves or waits.
 
-use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -129,7 +128,7 @@ pub fn show(loaded: &Loaded, out: &Path, arguments: &LauncherArguments) -> Resul
     let root = absolute(out)?;
     let store = Store::open_existing(out).ok();
     let index = store.as_ref().map(Store::index).transpose()?;
-    let settled = index.as_ref().map_or_else(|| Ok(Cow::Borrowed(loaded)), |index| loaded.settled(index))?;
+    let settled = index.as_ref().map_or_else(|| Ok(loaded.without_store()), |index| loaded.settled(index))?;
     let plan = plan(&settled.grid, |id| index.as_ref().is_some_and(|index| index.contains(*id)));
     let seconds: Vec<f64> = plan.tasks.iter().map(|task| task.cost() * 1e-9).collect();
     let batch = match &index {

@@ -12,7 +12,7 @@ use clap::Args;
 
 use super::StoreArguments;
 use super::exit::{Exit, Failure};
-use super::load::{self, Loaded};
+use super::load::{self, Settled};
 use super::print::shell_word;
 use crate::grid::Experiment;
 use crate::plot::events::{self, Scalar};
@@ -55,7 +55,8 @@ pub fn tensorboard(arguments: &TensorBoardArguments, quiet: bool) -> Result<Exit
     let store = Store::open_existing(out)?;
     let loaded = load::by_name(out, &arguments.cohort)?;
     let dir = store.cohort_dir(&loaded.cohort.name);
-    let written = write(&loaded, &store.index()?, &dir, arguments.repeats, |_| true)?;
+    let index = store.index()?;
+    let written = write(&loaded.settled(&index)?, &index, &dir, arguments.repeats, |_| true)?;
     if written == 0 {
         return Err(Failure::new(Exit::Invalid, format!("no run of `{}` is committed", arguments.cohort)));
     }
@@ -68,7 +69,7 @@ pub fn tensorboard(arguments: &TensorBoardArguments, quiet: bool) -> Result<Exit
 
 /// Writes the first `repeats` committed runs of the experiments that `wanted` takes, below `dir`; says how many.
 pub fn write(
-    loaded: &Loaded,
+    loaded: &Settled<'_>,
     index: &Index,
     dir: &Path,
     repeats: u32,
@@ -80,7 +81,7 @@ pub fn write(
         if !names.insert(name.clone()) {
             name = format!("{name}-{place}");
         }
-        for repeat in 0..repeats.min(loaded.grid.n_runs) {
+        for repeat in 0..repeats.min(loaded.grid.repeats(place)) {
             let run = RunRef { study: loaded.study(), run: loaded.grid.run(place, repeat) };
             let Some(training) = index.training(run.run.training)? else { continue };
             let to = dir.join("tensorboard").join(&name).join(format!("run{repeat}"));

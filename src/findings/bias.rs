@@ -2,9 +2,9 @@
 //!
 //! With a negative bias the units are silent for most inputs and get no gradient. With a large one they are active for all inputs, so that the
 //! network is linear until training brings units back to their kink: its first layers pass on all that they get. Compared are experiments that train the same
-//! but for `initial_bias`; what moves is told beside the bias that is nearest to 0.
+//! but for `initial_bias`, in each way of measuring by itself: each with its own at the bias that is nearest to 0.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Cell, Cohort, Course, Experiment, Finding, How, Verdict, list};
 
@@ -40,66 +40,98 @@ struct Look<'a> {
     last: f64,
 }
 
+/// Experiments that train the same but for their bias, measured the same way, with the place of the one that they are compared with: that whose
+/// bias is nearest to 0, and neither negative nor large itself.
+struct Series<'a> {
+    looks: Vec<Look<'a>>,
+    reference: usize,
+}
+
+impl<'a> Series<'a> {
+    /// Nothing if no bias is small.
+    fn of(looks: Vec<Look<'a>>) -> Option<Self> {
+        let small = (0..looks.len()).filter(|&place| (0.0..LARGE).contains(&looks[place].bias));
+        let reference = small.min_by(|&a, &b| looks[a].bias.total_cmp(&looks[b].bias))?;
+        Some(Self { looks, reference })
+    }
+}
+
+/// A look, and the one of its series that it is compared with.
+type Pair<'s, 'a> = (&'s Look<'a>, &'s Look<'a>);
+
 /// What a cohort says of negative biases.
 pub(super) fn negative(cohort: &Cohort) -> Option<Finding> {
-    let looks = looks(cohort);
-    let reference = reference(&looks)?;
-    let negative: Vec<&Look<'_>> = looks.iter().filter(|look| look.bias < 0.0).collect();
-    let frozen = negative.iter().filter(|look| look.is_frozen()).count();
-    let mut biases: Vec<String> = negative.iter().map(|look| look.experiment.setting(KEY).to_owned()).collect();
-    biases.dedup();
-    let (most, least) = ranges(&negative)?;
-    let sentence = format!(
-        "With initial biases {} the test accuracy moves by at most {most:.3} and I(X;T) of the last hidden layer by at most {least:.2} bits; {frozen} of {} stand still. With \
-         a bias of {} they move by {:.3} and {:.2} bits.",
-        list(&biases),
-        negative.len(),
-        reference.experiment.setting(KEY),
-        reference.moved(),
-        reference.last
+    let series = all_series(cohort);
+    let wanted = |bias: f64| bias < 0.0;
+    let pairs = pairs(&series, wanted);
+    let (looks, references): (Vec<&Look<'_>>, Vec<&Look<'_>>) = pairs.iter().copied().unzip();
+    let (most, least) = (ranges(&looks, f64::max)?, ranges(&references, f64::min)?);
+    let still = looks.iter().filter(|look| look.is_frozen()).count();
+    let frozen = pairs.iter().filter(|pair| froze(pair)).count();
+    let mut sentence = format!(
+        "With initial biases {} the test accuracy moves by at most {:.3} and I(X;T) of the last hidden layer by at most {:.2} bits; {still} of {} measurements stand \
+         still. With a bias of {} they move by at least {:.3} and {:.2} bits.",
+        biases(&looks),
+        most.0,
+        most.1,
+        pairs.len(),
+        biases(&references),
+        least.0,
+        least.1
     );
-    let verdict = if reference.is_frozen() { Verdict::NotReproduced } else { Verdict::of(frozen, negative.len()) };
+    if frozen < still {
+        sentence.push_str(&format!(" {} of these stand still with that bias, too.", still - frozen));
+    }
     Some(Finding {
         claim: "A negative initial bias freezes ReLU",
         cohort: cohort.name.clone(),
-        verdict,
+        verdict: Verdict::of(frozen, pairs.len()),
         sentence,
         columns: COLUMNS,
-        rows: rows(&looks, |bias| bias < 0.0),
+        rows: rows(&series, wanted),
     })
 }
 
 /// What a cohort says of large biases: reproduced if nothing moves, in part if more layers stand still than without a bias.
 pub(super) fn large(cohort: &Cohort) -> Option<Finding> {
-    let looks = looks(cohort);
-    let reference = reference(&looks)?;
-    let large: Vec<&Look<'_>> = looks.iter().filter(|look| look.bias >= LARGE).collect();
-    let frozen = large.iter().filter(|look| look.is_frozen()).count();
-    let stiller = large.iter().filter(|look| look.still > reference.still).count();
-    let greatest = large.iter().max_by(|a, b| a.bias.total_cmp(&b.bias))?;
+    let series = all_series(cohort);
+    let wanted = |bias: f64| bias >= LARGE;
+    let pairs = pairs(&series, wanted);
+    let frozen = pairs.iter().filter(|pair| froze(pair)).count();
+    let stiller = pairs.iter().filter(|(look, reference)| look.still > reference.still).count();
+    // Of the measurements at the greatest bias the one in the middle is told.
+    let greatest = pairs.iter().map(|(look, _)| look.bias).max_by(f64::total_cmp)?;
+    let mut told: Vec<&Pair<'_, '_>> = pairs.iter().filter(|(look, _)| look.bias == greatest).collect();
+    told.sort_by(|(a, _), (b, _)| a.still.cmp(&b.still).then(b.last.total_cmp(&a.last)));
+    let (look, reference) = told.get(told.len() / 2)?;
     let halfway = |look: &Look<'_>| {
         halfway(&look.experiment.accuracy).map_or_else(|| "never".to_owned(), |epoch| format!("at epoch {epoch}"))
     };
-    let ends = |look: &Look<'_>| {
-        (look.experiment.accuracy.first().map_or(0.0, |a| a.1), look.experiment.accuracy.last().map_or(0.0, |a| a.1))
-    };
-    let (first, last) = ends(greatest);
-    let sentence = format!(
+    let end = |point: Option<&(i64, f64)>| point.map_or(0.0, |(_, accuracy)| *accuracy);
+    let mut sentence = format!(
         "With an initial bias of {}, I(X;T) of {} of {} hidden layers moves by less than {STILL} bits over the whole training ({} of {} with a bias of {}); \
-         the test accuracy goes from {first:.3} to {last:.3}, and is halfway {} ({}). Of {} large biases {stiller} hold more layers still, and {frozen} \
-         hold the accuracy, too.",
-        greatest.experiment.setting(KEY),
-        greatest.still,
-        greatest.layers,
+         the test accuracy goes from {:.3} to {:.3}, and is halfway {} ({}).",
+        look.experiment.setting(KEY),
+        look.still,
+        look.layers,
         reference.still,
         reference.layers,
         reference.experiment.setting(KEY),
-        halfway(greatest),
-        halfway(reference),
-        large.len()
+        end(look.experiment.accuracy.first()),
+        end(look.experiment.accuracy.last()),
+        halfway(look),
+        halfway(reference)
     );
-    let verdict = match Verdict::of(frozen, large.len()) {
-        Verdict::NotReproduced if 2 * stiller > large.len() => Verdict::Partly,
+    if told.len() > 1 {
+        let (n, label) = (told.len(), &look.experiment.label);
+        sentence.push_str(&format!(" Of {n} measurements with that bias this is the middle one ({label}; {}).", look.how));
+    }
+    sentence.push_str(&format!(
+        " Of {} measurements with large biases {stiller} hold more layers still, and {frozen} hold the accuracy, too.",
+        pairs.len()
+    ));
+    let verdict = match Verdict::of(frozen, pairs.len()) {
+        Verdict::NotReproduced if 2 * stiller > pairs.len() => Verdict::Partly,
         verdict => verdict,
     };
     Some(Finding {
@@ -108,7 +140,7 @@ pub(super) fn large(cohort: &Cohort) -> Option<Finding> {
         verdict,
         sentence,
         columns: COLUMNS,
-        rows: rows(&looks, |bias| bias >= LARGE),
+        rows: rows(&series, wanted),
     })
 }
 
@@ -124,35 +156,46 @@ impl Look<'_> {
     }
 }
 
-/// The ReLU experiments that have others which differ in their bias alone, each in each way of measuring.
-fn looks(cohort: &Cohort) -> Vec<Look<'_>> {
+/// Whether nothing moves that moves with the bias nearest to 0.
+fn froze((look, reference): &Pair<'_, '_>) -> bool {
+    look.is_frozen() && !reference.is_frozen()
+}
+
+/// The ReLU experiments by all but their bias, each in each way of measuring: nothing else is compared with each other.
+fn all_series(cohort: &Cohort) -> Vec<Series<'_>> {
     let mut courses: BTreeMap<(usize, &How), Vec<&Course>> = BTreeMap::new();
     let hidden = cohort.courses.iter().filter(|course| course.layer < cohort.experiments[course.experiment].hidden());
     hidden.for_each(|course| courses.entry((course.experiment, &course.how)).or_default().push(course));
-    let bias = |place: usize| cohort.experiments[place].setting(KEY);
-    let groups = cohort.groups(KEY).into_values();
-    let differing = groups.filter(|places| places.iter().any(|&place| bias(place) != bias(places[0])));
-    let compared: BTreeSet<usize> = differing.flatten().collect();
-    let look = |((place, how), layers): ((usize, &How), Vec<&Course>)| {
+    let mut looks: BTreeMap<(Vec<&str>, &How), Vec<Look<'_>>> = BTreeMap::new();
+    for ((place, how), layers) in courses {
         let experiment = &cohort.experiments[place];
-        let is_compared = compared.contains(&place) && experiment.setting("activation_fn") == "relu";
-        let bias = bias(place).parse().ok().filter(|_| is_compared)?;
-        let last = layers.iter().find(|course| course.layer + 1 == experiment.hidden())?.range();
+        let last = layers.iter().find(|course| course.layer + 1 == experiment.hidden()).map(|course| course.range());
+        let bias = experiment.setting(KEY).parse().ok().filter(|_| experiment.setting("activation_fn") == "relu");
+        let Some((bias, last)) = bias.zip(last) else { continue };
         let still = layers.iter().filter(|course| course.range() < STILL).count();
-        Some(Look { experiment, bias, how: how.text(), layers: layers.len(), still, last })
-    };
-    courses.into_iter().filter_map(look).collect()
+        let look = Look { experiment, bias, how: how.text(), layers: layers.len(), still, last };
+        looks.entry((experiment.but(KEY), how)).or_default().push(look);
+    }
+    looks.into_values().filter_map(Series::of).collect()
 }
 
-/// The look at the bias nearest to 0.
-fn reference<'l, 'a>(looks: &'l [Look<'a>]) -> Option<&'l Look<'a>> {
-    looks.iter().min_by(|a, b| a.bias.abs().total_cmp(&b.bias.abs()))
+/// The looks at biases that are wanted, each with its reference.
+fn pairs<'s, 'a>(series: &'s [Series<'a>], wanted: impl Fn(f64) -> bool) -> Vec<Pair<'s, 'a>> {
+    let all = series.iter().flat_map(|series| series.looks.iter().map(|look| (look, &series.looks[series.reference])));
+    all.filter(|(look, _)| wanted(look.bias)).collect()
 }
 
-/// The greatest range of accuracy and of information among looks; nothing without one.
-fn ranges(looks: &[&Look<'_>]) -> Option<(f64, f64)> {
-    let greatest = |value: &dyn Fn(&Look<'_>) -> f64| looks.iter().map(|look| value(look)).fold(0.0, f64::max);
-    (!looks.is_empty()).then(|| (greatest(&|look| look.moved()), greatest(&|look| look.last)))
+/// The biases of looks in words, each once, from the least to the greatest.
+fn biases(looks: &[&Look<'_>]) -> String {
+    let mut looks = looks.to_vec();
+    looks.sort_by(|a, b| a.bias.total_cmp(&b.bias));
+    looks.dedup_by_key(|look| look.bias.to_bits());
+    list(&looks.iter().map(|look| look.experiment.setting(KEY).to_owned()).collect::<Vec<_>>())
+}
+
+/// The greatest or the least range of accuracy, and that of information, among looks; nothing without one.
+fn ranges(looks: &[&Look<'_>], take: fn(f64, f64) -> f64) -> Option<(f64, f64)> {
+    looks.iter().map(|look| (look.moved(), look.last)).reduce(|a, b| (take(a.0, b.0), take(a.1, b.1)))
 }
 
 /// The first epoch whose accuracy is at least halfway from the first to the last.
@@ -163,8 +206,9 @@ fn halfway(accuracy: &[(i64, f64)]) -> Option<i64> {
 }
 
 /// The looks at biases that are wanted, and at those of small size beside them.
-fn rows(looks: &[Look<'_>], wanted: impl Fn(f64) -> bool) -> Vec<Vec<Cell>> {
-    let shown = looks.iter().filter(|look| wanted(look.bias) || (0.0..LARGE).contains(&look.bias));
+fn rows(series: &[Series<'_>], wanted: impl Fn(f64) -> bool) -> Vec<Vec<Cell>> {
+    let compared = series.iter().filter(|series| series.looks.iter().any(|look| wanted(look.bias)));
+    let shown = compared.flat_map(|s| &s.looks).filter(|look| wanted(look.bias) || (0.0..LARGE).contains(&look.bias));
     let row = |look: &Look<'_>| {
         let accuracy = &look.experiment.accuracy;
         let end = |point: Option<&(i64, f64)>| point.map_or_else(|| Cell::Text(String::new()), |(_, a)| Cell::Number(*a));
@@ -185,7 +229,7 @@ fn rows(looks: &[Look<'_>], wanted: impl Fn(f64) -> bool) -> Vec<Vec<Cell>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{cohort, course, experiment};
+    use super::super::samples::{cohort, course, experiment, how};
     use super::*;
 
     fn relu(bias: &str, accuracy: &[f64]) -> Experiment {
@@ -205,7 +249,11 @@ mod tests {
     fn a_dead_network_stands_still_and_a_late_one_in_part() {
         let dead = negative(&three()).unwrap();
         assert_eq!((dead.verdict, dead.rows.len()), (Verdict::Reproduced, 2));
-        assert!(dead.sentence.contains("biases -1.0") && dead.sentence.contains("1 of 1 stand still"), "{}", dead.sentence);
+        assert!(
+            dead.sentence.contains("biases -1.0") && dead.sentence.contains("1 of 1 measurements stand still"),
+            "{}",
+            dead.sentence
+        );
         let late = large(&three()).unwrap();
         assert_eq!(late.verdict, Verdict::Partly);
         assert!(
@@ -227,5 +275,70 @@ mod tests {
             experiment.settings[0].1 = "tanh".to_owned();
         }
         assert!(negative(&cohort).is_none() && large(&cohort).is_none());
+    }
+
+    /// Two architectures, measured twice each, with biases −1, 0 and 8. The networks of three hidden layers have more layers still than those of
+    /// two, whatever their bias; measured by "upper", nothing of them ever moves.
+    fn of_two_architectures() -> Cohort {
+        let (moving, still): (&[f64], &[f64]) = (&[1.0, 5.0], &[2.0, 2.0]);
+        let (mut experiments, mut courses) = (Vec::new(), Vec::new());
+        for (layers, widths) in [(2, vec![10, 3, 2]), (3, vec![10, 7, 3, 2])] {
+            for bias in ["8.0", "-1.0", "0.0"] {
+                let accuracy: &[f64] = if bias == "-1.0" || layers == 3 { &[0.5, 0.5] } else { &[0.5, 0.9] };
+                let mut experiment = Experiment { widths: widths.clone(), ..relu(bias, accuracy) };
+                experiment.settings.push(("architecture", format!("{widths:?}")));
+                for estimator in ["binning", "upper"] {
+                    for layer in 0..layers {
+                        let moves = match (layers, bias) {
+                            (2, "0.0") => true,
+                            (2, "8.0") => layer > 0,
+                            (3, "0.0" | "8.0") => estimator == "binning" && layer == 2,
+                            _ => false,
+                        };
+                        let bits = if moves { moving } else { still };
+                        courses.push(Course { how: how(estimator), ..course(experiments.len(), layer, bits) });
+                    }
+                }
+                experiments.push(experiment);
+            }
+        }
+        cohort("architectures", experiments, courses)
+    }
+
+    #[test]
+    fn looks_are_compared_with_their_own_kind_alone() {
+        let cohort = of_two_architectures();
+        // Of four measurements without a bias one stands still by itself: that of three layers by "upper".
+        let found = negative(&cohort).unwrap();
+        assert_eq!((found.verdict, found.rows.len()), (Verdict::Partly, 8));
+        assert!(found.sentence.contains("With initial biases -1.0 the"), "{}", found.sentence);
+        assert!(found.sentence.contains("4 of 4 measurements stand still. With a bias of 0.0 they"), "{}", found.sentence);
+        assert!(found.sentence.contains("1 of these stand still with that bias, too"), "{}", found.sentence);
+        // Two layers: one more still by either estimator. Three layers: as many still as without a bias.
+        let found = large(&cohort).unwrap();
+        assert_eq!(found.verdict, Verdict::NotReproduced);
+        assert!(found.sentence.contains("Of 4 measurements with large biases 2 hold more layers still"), "{}", found.sentence);
+        assert!(found.sentence.contains("this is the middle one"), "{}", found.sentence);
+    }
+
+    #[test]
+    fn without_a_small_bias_there_is_nothing_to_compare_with() {
+        for others in [["-2.0", "-1.0"], ["1.0", "8.0"], ["-1.0", "8.0"]] {
+            let experiments = others.map(|bias| relu(bias, &[0.5, 0.5])).to_vec();
+            let courses = vec![course(0, 1, &[0.0, 0.0]), course(1, 1, &[0.0, 0.0])];
+            let cohort = cohort("no small bias", experiments, courses);
+            assert!(negative(&cohort).is_none() && large(&cohort).is_none(), "{others:?}");
+        }
+    }
+
+    #[test]
+    fn each_bias_is_named_once_in_order() {
+        let biases = ["-1.0", "-2.0", "0.0", "-1.0"];
+        let mut experiments = biases.map(|bias| relu(bias, &[0.5, 0.5])).to_vec();
+        experiments[2] = relu("0.0", &[0.5, 0.9]);
+        let courses = (0..4).map(|place| course(place, 1, if place == 2 { &[0.0, 4.0] } else { &[0.0, 0.0] })).collect();
+        let found = negative(&cohort("biases", experiments, courses)).unwrap();
+        assert!(found.sentence.contains("biases -2.0 and -1.0 the"), "{}", found.sentence);
+        assert_eq!(found.verdict, Verdict::Reproduced);
     }
 }

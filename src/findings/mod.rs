@@ -41,6 +41,10 @@ pub struct Cohort {
     pub order: order::Order,
     /// Layers against the layers before them, run by run.
     pub processing: processing::Processing,
+    /// Experiments that are not among these, in a sentence.
+    pub experiments_left_out: Option<String>,
+    /// Rows of single runs that were not counted, in a sentence.
+    pub rows_left_out: Option<String>,
 }
 
 /// One experiment.
@@ -155,6 +159,12 @@ pub fn all(cohorts: &[Cohort]) -> Vec<Finding> {
     findings.extend(cohorts.iter().filter_map(bias::large));
     findings.extend(cohorts.iter().filter_map(order::finding));
     findings.extend(cohorts.iter().filter_map(processing::finding));
+    for finding in &mut findings {
+        let cohort = cohorts.iter().find(|cohort| cohort.name == finding.cohort);
+        if let Some(note) = cohort.and_then(|cohort| cohort.experiments_left_out.as_ref()) {
+            finding.sentence.push_str(&format!(" {note}"));
+        }
+    }
     findings
 }
 
@@ -309,6 +319,16 @@ mod tests {
         for still in [&[0.2, 0.15][..], &[8.0, 7.6], &[0.0, 0.0], &[1.0, 2.0]] {
             assert!(!course(0, 1, still).compresses(), "{still:?}");
         }
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_said() {
+        let experiments = vec![experiment(&[]), experiment(&[("activation_fn", "relu")])];
+        let courses = vec![course(0, 1, &[3.0, 1.0]), course(1, 1, &[3.0, 3.0])];
+        let left_out = Some("Looked at are the first 2 of 9 experiments.".to_owned());
+        let found = all(&[Cohort { experiments_left_out: left_out, ..cohort("large", experiments, courses) }]);
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|finding| finding.sentence.ends_with("the first 2 of 9 experiments.")), "{found:?}");
     }
 
     #[test]

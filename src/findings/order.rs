@@ -94,6 +94,9 @@ pub(super) fn finding(cohort: &Cohort) -> Option<Finding> {
     if violated > 0 {
         sentence.push_str(&format!(" The largest excess is {excess:.6} bits."));
     }
+    if let Some(note) = &cohort.rows_left_out {
+        sentence.push_str(&format!(" {note}"));
+    }
     let row = |count: &Count| {
         let numbers = [count.excess, count.gaps / count.rows as f64].map(Cell::Number);
         [vec![Cell::Text(count.params.clone()), Cell::Count(count.rows), Cell::Count(count.violated)], numbers.to_vec()].concat()

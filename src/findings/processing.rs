@@ -45,7 +45,7 @@ pub struct Step<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Processing {
     counts: Vec<Count>,
-    /// The row before, and whether its epoch has had a violation.
+    /// The row before, and what was counted of its epoch.
     before: Option<Before>,
 }
 
@@ -57,6 +57,7 @@ struct Before {
     epoch: i64,
     layer: i64,
     i_xt: f64,
+    has_step: bool,
     was_violated: bool,
 }
 
@@ -85,10 +86,12 @@ impl Processing {
             (before.count, before.experiment, before.run, before.epoch) == (count, row.experiment, row.run, row.epoch)
         });
         let counted = &mut self.counts[count];
-        counted.epochs += i64::from(before.is_none());
-        let mut was_violated = before.as_ref().is_some_and(|before| before.was_violated);
+        let (mut has_step, mut was_violated) = before.as_ref().map_or((false, false), |b| (b.has_step, b.was_violated));
         if let Some(before) = before.filter(|before| before.layer + 1 == row.layer && narrows(widths, row.layer)) {
             counted.steps += 1;
+            // A network that nowhere narrows cannot break it.
+            counted.epochs += i64::from(!has_step);
+            has_step = true;
             let excess = row.i_xt - before.i_xt;
             if excess > TOLERANCE {
                 counted.violated += 1;
@@ -100,7 +103,7 @@ impl Processing {
             }
         }
         let Step { experiment, run, epoch, layer, i_xt, .. } = *row;
-        self.before = Some(Before { count, experiment, run, epoch, layer, i_xt, was_violated });
+        self.before = Some(Before { count, experiment, run, epoch, layer, i_xt, has_step, was_violated });
     }
 }
 
@@ -121,10 +124,13 @@ pub(super) fn finding(cohort: &Cohort) -> Option<Finding> {
     let percent = |part: i64, all: i64| 100.0 * part as f64 / (all.max(1)) as f64;
     let mut sentence = format!(
         "Binned, a layer is found to know more of the input than the wider one before it in {violated} of {steps} steps ({:.1} %), in {epochs_violated} of {epochs} \
-         recorded epochs of single runs ({:.1} %).",
+         measurements of a run at an epoch ({:.1} %).",
         percent(violated, steps),
         percent(epochs_violated, epochs)
     );
+    if let Some(note) = &cohort.rows_left_out {
+        sentence.push_str(&format!(" {note}"));
+    }
     if violated > 0 {
         let (experiment, layer, epoch) = worst.at;
         let label = cohort.experiments.get(experiment).map_or("", |experiment| &experiment.label);
@@ -166,9 +172,15 @@ mod tests {
     use super::super::samples::{cohort, experiment, how};
     use super::*;
 
-    /// Counts runs of epochs with these bits of layers 10-3-3-2.
+    /// Counts runs of epochs with these bits of layers 10-3-3-2, and of a network that never narrows.
     fn counted(estimator: &str, epochs: &[[f64; 4]]) -> Option<Finding> {
         let (mut processing, how) = (Processing::default(), how(estimator));
+        for (epoch, bits) in epochs.iter().enumerate() {
+            for (layer, &i_xt) in bits.iter().enumerate() {
+                let step = Step { experiment: 1, run: 0, how: &how, epoch: epoch as i64, layer: layer as i64, i_xt };
+                processing.add(&step, &[3, 3, 3, 3]);
+            }
+        }
         for run in 0..2 {
             for (epoch, bits) in epochs.iter().enumerate() {
                 for (layer, &i_xt) in bits.iter().enumerate() {
@@ -186,7 +198,11 @@ mod tests {
         let found = counted("binning", &[good, [5.0, 5.5, 4.0, 4.25], good]).unwrap();
         assert_eq!(found.verdict, Verdict::Reproduced);
         // Two steps narrow (10→3, 3→2), three epochs, two runs.
-        assert!(found.sentence.contains("in 4 of 12 steps (33.3 %), in 2 of 6 recorded epochs"), "{}", found.sentence);
+        assert!(
+            found.sentence.contains("in 4 of 12 steps (33.3 %), in 2 of 6 measurements of a run at an epoch"),
+            "{}",
+            found.sentence
+        );
         assert!(
             found.sentence.contains("0.50 bits, from layer 1 to layer 2 at epoch 1 (activation_fn=relu"),
             "{}",

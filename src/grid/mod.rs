@@ -68,6 +68,12 @@ impl Grid {
         self.enough.get(experiment).map_or(self.n_runs, |enough| self.n_runs.min(*enough))
     }
 
+    /// Runs that the tables have.
+    #[must_use]
+    pub fn n_needed(&self) -> u64 {
+        (0..self.experiments.len()).map(|experiment| u64::from(self.repeats(experiment))).sum()
+    }
+
     /// Runs that are not needed, since their experiments have repeats enough.
     #[must_use]
     pub fn not_needed(&self) -> u64 {

@@ -1,6 +1,7 @@
 //! Where a cohort stands: runs by status, what went wrong and why, how fast it goes on.
 
 use std::collections::{HashMap, HashSet};
+use std::mem;
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -216,7 +217,7 @@ impl Found {
         (index, retried): (&Index, &IdSet),
         run: &RunRef<'_>,
         standing: Standing,
-        is_first: bool,
+        is_told: bool,
     ) -> Result<(), StoreError> {
         self.counts.add(standing);
         let training = run.run.training;
@@ -226,7 +227,7 @@ impl Found {
             return Ok(());
         }
         let attempts = index.attempts(training)?;
-        if is_first {
+        if !is_told {
             self.lost_attempts += attempts.iter().filter(|a| a.status == AttemptStatus::Lost).count() as u64;
         }
         if went_wrong {
@@ -246,20 +247,25 @@ pub fn status(study: Study<'_>, index: &Index, live: &[Notice]) -> Result<Cohort
     let under_way = under_way(live);
     let seeds = Seeds::of(grid);
     let retried = index.retried();
-    // Experiments that differ only in how they measure share their trainings, all or none: the first counts the lost attempts.
+    // Experiments that differ only in how they measure share their trainings, all or none. Lost attempts are counted once, but one experiment may
+    // need more repeats than those before it.
     let repeats = grid.n_runs.min(1);
     let first_of =
         |experiment| (0..repeats).map(|repeat| ExperimentIds::new(study, experiment).run(&seeds, repeat).run.training).next();
     let trainings: Vec<Option<Id>> = (0..grid.experiments.len()).into_par_iter().map(first_of).collect();
-    let mut trained = HashSet::with_capacity(trainings.len());
-    let firsts: Vec<bool> = trainings.into_iter().map(|training| trained.insert(training)).collect();
+    let mut most: HashMap<Option<Id>, u32> = HashMap::with_capacity(trainings.len());
+    let told_before = |(experiment, training)| {
+        let most = most.entry(training).or_default();
+        mem::replace(most, grid.repeats(experiment).max(*most))
+    };
+    let told: Vec<u32> = trainings.into_iter().enumerate().map(told_before).collect();
     let of = |experiment: usize| {
         let ids = ExperimentIds::new(study, experiment);
         let add = |found: Result<Found, StoreError>, repeat| {
             let run = ids.run(&seeds, repeat);
             let status = run_status(index, run.run.training, ids.measurements.iter().map(|ids| ids.of(run.run.training)))?;
             let mut found = found?;
-            found.add((index, &retried), &run, Standing::of(status, &under_way, run.run.training), firsts[experiment])?;
+            found.add((index, &retried), &run, Standing::of(status, &under_way, run.run.training), repeat < told[experiment])?;
             Ok(found)
         };
         let parts = (0..grid.repeats(experiment)).into_par_iter().fold(|| Ok(Found::default()), add);
@@ -285,8 +291,8 @@ pub fn status(study: Study<'_>, index: &Index, live: &[Notice]) -> Result<Cohort
         status.lost_attempts += found.lost_attempts;
         status.experiments.push(ExperimentStatus { experiment: experiment.label.clone(), runs: found.counts });
     }
-    let trainings = firsts.iter().filter(|&&first| first).count().max(1);
-    status.take_pace(firsts.len() as f64 / trainings as f64);
+    let trainings: u64 = most.values().map(|repeats| u64::from(*repeats)).sum();
+    status.take_pace(grid.n_needed() as f64 / trainings.max(1) as f64);
     Ok(status)
 }
 
@@ -388,6 +394,26 @@ mod tests {
         assert_eq!(found.runs, Counts { ok: 1, failed: 1, oom: 2, running: 2, ..Counts::default() });
         assert_eq!((found.rate_per_second, found.eta_seconds), (Some(3.0), Some(7.0)));
         assert_eq!(found.coordinators.len(), 1);
+    }
+
+    #[test]
+    fn lost_attempts_of_shared_trainings_are_counted_of_every_repeat_that_is_needed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut grid = samples::grid();
+        let store = Store::open(dir.path()).unwrap();
+        let writer = store.writer(|_| ()).unwrap();
+        for (n, run) in (Study { grid: &grid, text: "" }).runs().take(4).enumerate() {
+            writer.append(&attempt(run.run.training, n as u8, 1, AttemptStatus::Lost)).unwrap();
+            writer.append(&attempt(run.run.training, 100 + n as u8, 2, AttemptStatus::Lost)).unwrap();
+        }
+        drop(writer);
+        let index = store.index().unwrap();
+        // The second and the third experiment share their trainings.
+        for (enough, expected) in [(vec![], 8), (vec![2, 1, 2], 8), (vec![2, 2, 1], 8), (vec![1, 1, 1], 4)] {
+            grid.enough = enough;
+            let found = status(Study { grid: &grid, text: "" }, &index, &[]).unwrap();
+            assert_eq!(found.lost_attempts, expected, "{:?}", grid.enough);
+        }
     }
 
     /// A million with `RUNS=1000000 cargo test --release --lib many_runs -- --nocapture`, which tells the times.

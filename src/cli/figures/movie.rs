@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::planes::Average;
 use super::select::Wanted;
 use super::{Drawing, Figure, cut, examples, layer_name, parameters};
+use crate::aggregate::metrics_over_runs;
 use crate::cli::exit::{Exit, Failure};
 use crate::plot::{MovieEpoch, MovieFigure, MoviePanel, PANELS_PER_MOVIE, movie};
 use crate::store::tables::{read_aggregate, read_measures, read_metrics};
@@ -96,18 +97,10 @@ fn panel_of(gathered: &Gathered, several: bool, accuracies: &Accuracies) -> Movi
 
 /// Mean accuracy of each experiment by split and epoch.
 fn accuracies(wanted: &Wanted) -> Result<Accuracies, Failure> {
-    let mut sums: BTreeMap<(String, Split), BTreeMap<i64, (f64, f64)>> = BTreeMap::new();
-    for row in read_metrics(&wanted.dir.join("metrics.parquet"))? {
-        let row = row?;
-        if wanted.takes(&row.experiment) {
-            let (sum, n) = sums.entry((row.experiment, row.split)).or_default().entry(row.epoch).or_default();
-            *sum += row.accuracy;
-            *n += 1.0;
-        }
-    }
+    let rows = read_metrics(&wanted.dir.join("metrics.parquet"))?;
     let mut accuracies = Accuracies::new();
-    for ((label, split), epochs) in sums {
-        let points = epochs.into_iter().map(|(epoch, (sum, n))| (epoch, sum / n)).collect();
+    for ((label, split), runs) in metrics_over_runs(rows, |label| wanted.takes(label))? {
+        let points = runs.epochs.iter().map(|means| (means.epoch, means.accuracy)).collect();
         accuracies.entry(label).or_default().push((split.name().to_owned(), points));
     }
     Ok(accuracies)

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::select::Wanted;
 use super::{Figure, cut, examples, layer_name, parameters};
+use crate::aggregate::metrics_over_runs;
 use crate::cli::exit::Failure;
 use crate::cohort::Cohort;
 use crate::plot::{NOTE_SEPARATOR, PANELS_PER_SHEET, PlaneFigure, PlaneLayer, PlanePanel, PlanePoint, PlaneStyle, infoplane};
@@ -154,21 +155,10 @@ fn push(panel: &mut PlanePanel, layer: i64, point: PlanePoint) {
     panel.layers[layer].points.push(point);
 }
 
-/// Mean test accuracy of each experiment at its last recorded epoch.
+/// Mean test accuracy of each experiment at the end of its runs.
 fn accuracies(wanted: &Wanted) -> Result<BTreeMap<String, f64>, Failure> {
-    let mut last: BTreeMap<(String, i64), f64> = BTreeMap::new();
-    for row in read_metrics(&wanted.dir.join("metrics.parquet"))? {
-        let row = row?;
-        if row.split == Split::Test && wanted.takes(&row.experiment) {
-            // Rows come by epoch, so the last one of a run stays.
-            last.insert((row.experiment, row.run), row.accuracy);
-        }
-    }
-    let mut means: BTreeMap<String, (f64, f64)> = BTreeMap::new();
-    for ((experiment, _), accuracy) in last {
-        let (sum, n) = means.entry(experiment).or_default();
-        *sum += accuracy;
-        *n += 1.0;
-    }
-    Ok(means.into_iter().map(|(experiment, (sum, n))| (experiment, sum / n)).collect())
+    let rows = read_metrics(&wanted.dir.join("metrics.parquet"))?;
+    let tested =
+        metrics_over_runs(rows, |label| wanted.takes(label))?.into_iter().filter(|((_, split), _)| *split == Split::Test);
+    Ok(tested.map(|((label, _), runs)| (label, runs.final_accuracy)).collect())
 }

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use super::dependence;
 use super::files;
+use crate::aggregate::{EpochMeans, metrics_over_runs};
 use crate::cli::exit::Failure;
 use crate::cli::figures::parameters;
 use crate::cli::figures::planes::Average;
-use crate::cli::load::Loaded;
+use crate::cli::load::{Loaded, Settled};
 use crate::cohort::settings::ColumnValue;
 use crate::query::facts;
 use crate::query::running::Notice;
@@ -30,26 +31,26 @@ const MOST_EXPERIMENTS: usize = 20_000;
 const MOST_TRAININGS: usize = 50_000;
 
 /// Gathers the report of a cohort whose tables are in `dir`.
-pub fn gather(loaded: &Loaded, index: &Index, live: &[Notice], dir: &Path) -> Result<CohortReport, Failure> {
+pub fn gather(loaded: &Settled<'_>, index: &Index, live: &[Notice], dir: &Path) -> Result<CohortReport, Failure> {
     let status = status(loaded.study(), index, live)?;
     let experiments = &loaded.grid.experiments[..loaded.grid.experiments.len().min(MOST_EXPERIMENTS)];
     let rows: Vec<Vec<(&'static str, ColumnValue)>> = experiments.iter().map(|e| e.settings.columns()).collect();
     let differing = facts::differing(&rows);
     let is_shared = |key: &str| differing.iter().all(|(differs, _)| *differs != key);
     let shared = rows.first().into_iter().flatten().filter(|(key, _)| is_shared(key));
+    let (provenance, mut left_out) = provenance(loaded, index, MOST_TRAININGS)?;
     let mut report = CohortReport {
         name: loaded.cohort.name.clone(),
         description: loaded.cohort.description.clone(),
         runs: counts(&status),
         settings: shared.map(|(key, value)| ((*key).to_owned(), facts::text(value))).collect(),
         failures: status.failures.iter().map(|f| [f.run.clone(), f.class.to_owned(), f.error.clone()]).collect(),
-        provenance: provenance(loaded, index)?,
+        provenance,
         tables: files(dir, &["parquet", "csv"]),
         figures: files(&dir.join("figures"), &["png", "svg", "mp4"]),
         source: loaded.text.clone(),
         ..CohortReport::default()
     };
-    let mut left_out = Vec::new();
     if experiments.len() < loaded.grid.experiments.len() {
         left_out.push(format!("Shown are the first {} of {} experiments.", experiments.len(), loaded.grid.experiments.len()));
     }
@@ -101,6 +102,7 @@ pub fn counts(status: &CohortStatus) -> Vec<(String, u64)> {
         ("failed", runs.failed),
         ("lost", runs.lost),
         ("oom", runs.oom),
+        ("not needed", status.not_needed),
     ];
     all.into_iter().filter(|(name, n)| *n > 0 || *name == "ok").map(|(name, n)| (name.to_owned(), n)).collect()
 }
@@ -212,61 +214,45 @@ impl Page<'_> {
     }
 }
 
-/// Mean over runs: sum and number.
-#[derive(Clone, Copy, Default)]
-struct Mean(f64, f64);
-
-impl Mean {
-    fn add(&mut self, value: f64) {
-        self.0 += value;
-        self.1 += 1.0;
-    }
-
-    fn value(self) -> Option<f64> {
-        (self.1 > 0.0).then(|| self.0 / self.1)
-    }
-}
-
 /// An experiment's mean accuracy at the end on the test examples, and its mean accuracy and loss over epochs.
 type Curves = (Option<f64>, Vec<CurveData>);
 
 /// The curves of every experiment.
 fn curves(path: &Path, places: &HashMap<&str, usize>, epochs: &mut Epochs) -> Result<Vec<Curves>, Failure> {
-    let mut by_split: BTreeMap<(usize, Split), BTreeMap<i64, (Mean, Mean)>> = BTreeMap::new();
-    for row in read_metrics(path)? {
-        let row = row?;
-        let Some(&place) = places.get(row.experiment.as_str()) else { continue };
-        let (accuracy, loss) = by_split.entry((place, row.split)).or_default().entry(row.epoch).or_default();
-        accuracy.add(row.accuracy);
-        loss.add(row.loss);
-    }
     let mut curves = vec![(None, Vec::new()); places.len()];
-    for ((place, split), values) in by_split {
+    for ((label, split), runs) in metrics_over_runs(read_metrics(path)?, |label| places.contains_key(label))? {
+        let (of_experiment, of_epoch) = (&mut curves[places[label.as_str()]], |of: fn(&EpochMeans) -> f64| {
+            runs.epochs.iter().map(|means| Some(of(means))).collect::<Vec<_>>()
+        });
         if split == Split::Test {
-            curves[place].0 = values.values().next_back().and_then(|(accuracy, _)| accuracy.value());
+            of_experiment.0 = Some(runs.final_accuracy);
         }
-        let (accuracy, loss): (Vec<_>, Vec<_>) = values.values().map(|(accuracy, loss)| (accuracy.value(), loss.value())).unzip();
-        curves[place].1.push(CurveData {
+        of_experiment.1.push(CurveData {
             split: split.name().to_owned(),
-            epochs: epochs.place(values.into_keys().collect()),
-            accuracy: Packed::new(&accuracy),
-            loss: Packed::new(&loss),
+            epochs: epochs.place(runs.epochs.iter().map(|means| means.epoch).collect()),
+            accuracy: Packed::new(&of_epoch(|means| means.accuracy)),
+            loss: Packed::new(&of_epoch(|means| means.loss)),
         });
     }
     Ok(curves)
 }
 
-/// How the cohort's trainings were computed: where, by what, how long.
-fn provenance(loaded: &Loaded, index: &Index) -> Result<Vec<(String, String)>, Failure> {
+/// Facts, by what they are about; and what they leave out, in sentences.
+type Facts = (Vec<(String, String)>, Vec<String>);
+
+/// How the cohort's trainings were computed: where, by what, how long. The attempts of `most` trainings are looked at.
+fn provenance(loaded: &Loaded, index: &Index, most: usize) -> Result<Facts, Failure> {
     let mut counted: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
-    let (mut seen, mut attempts, mut seconds) = (HashSet::new(), 0u64, 0.0);
+    let (mut seen, mut is_cut, mut attempts, mut seconds) = (HashSet::new(), false, 0u64, 0.0);
     for run in loaded.grid.runs() {
-        if seen.len() >= MOST_TRAININGS {
-            break;
-        }
-        if !seen.insert(run.training) {
+        if seen.contains(&run.training) {
             continue;
         }
+        if seen.len() == most {
+            is_cut = true;
+            break;
+        }
+        seen.insert(run.training);
         for attempt in index.attempts(run.training)? {
             attempts += 1;
             seconds += attempt.seconds;
@@ -285,7 +271,7 @@ fn provenance(loaded: &Loaded, index: &Index) -> Result<Vec<(String, String)>, F
         }
     }
     let mut facts = vec![
-        ("trainings".to_owned(), seen.len().to_string()),
+        (if is_cut { "trainings looked at" } else { "trainings" }.to_owned(), seen.len().to_string()),
         ("attempts".to_owned(), attempts.to_string()),
         ("seconds of all attempts".to_owned(), format!("{seconds:.1}")),
     ];
@@ -293,5 +279,27 @@ fn provenance(loaded: &Loaded, index: &Index) -> Result<Vec<(String, String)>, F
         values.into_iter().map(|(value, n)| format!("{value} ({n})")).collect::<Vec<_>>().join(", ")
     };
     facts.extend(counted.into_iter().map(|(what, values)| (what.to_owned(), list(values))));
-    Ok(facts)
+    let note = format!("Where and how trainings were computed is told of the first {most}; `provenance.parquet` has all.");
+    Ok((facts, is_cut.then_some(note).into_iter().collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::load::load_all;
+    use crate::store::Store;
+
+    #[test]
+    fn a_part_of_the_trainings_is_not_told_as_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("three.toml");
+        std::fs::write(&file, "name = \"three\"\nn_runs = 3\n[experiment]\narchitecture = [4, 3]\n").unwrap();
+        let loaded = load_all(&[file]).unwrap_or_else(|failure| panic!("{}", failure.report())).remove(0);
+        let index = Store::open(dir.path().join("store")).unwrap().index().unwrap();
+        for (most, name, notes) in [(2, "trainings looked at", 1), (3, "trainings", 0)] {
+            let (facts, left_out) = provenance(&loaded, &index, most).unwrap_or_else(|failure| panic!("{}", failure.report()));
+            assert_eq!(facts[0], (name.to_owned(), most.to_string()));
+            assert_eq!(left_out.len(), notes, "{left_out:?}");
+        }
+    }
 }

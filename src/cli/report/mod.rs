@@ -11,13 +11,14 @@ use clap::Args;
 
 use super::exit::{Exit, Failure};
 use super::figures::write_file;
-use super::load::Loaded;
+use super::load::{Loaded, Settled};
 use super::print::print;
 use super::{StoreArguments, load};
 use crate::findings::Finding;
 use crate::query::running;
 use crate::report::{Card, cohort_page, overview_page};
 use crate::store::{Index, Store};
+use findings::Most;
 
 pub use gather::{counts, gather};
 
@@ -45,6 +46,7 @@ pub fn report(arguments: &ReportArguments, quiet: bool) -> Result<Exit, Failure>
     let store = Store::open_existing(out)?;
     let loaded: Vec<Loaded> = arguments.cohorts.iter().map(|name| load::by_name(out, name)).collect::<Result<_, _>>()?;
     let index = store.index()?;
+    let loaded = settled(&loaded, &index)?;
     let mut written = Vec::new();
     for one in &loaded {
         let name = &one.cohort.name;
@@ -68,16 +70,22 @@ pub fn report(arguments: &ReportArguments, quiet: bool) -> Result<Exit, Failure>
 pub fn write_all(cohorts: &[Loaded], out: &Path) -> Result<PathBuf, Failure> {
     let store = Store::open(out)?;
     let index = store.index()?;
+    let cohorts = &settled(cohorts, &index)?[..];
     for loaded in cohorts.iter().filter(|loaded| has_tables(loaded, &store)) {
         write(loaded, &index, &store)?;
     }
     overview(cohorts, &found(cohorts, &store)?, &index, &store)
 }
 
+/// The cohorts with the repeats that are enough.
+fn settled<'a>(cohorts: &'a [Loaded], index: &Index) -> Result<Vec<Settled<'a>>, Failure> {
+    cohorts.iter().map(|loaded| loaded.settled(index)).collect()
+}
+
 /// What those of the cohorts that have tables show of the published claims.
-fn found(cohorts: &[Loaded], store: &Store) -> Result<Vec<Finding>, Failure> {
+fn found(cohorts: &[Settled<'_>], store: &Store) -> Result<Vec<Finding>, Failure> {
     let with_tables = cohorts.iter().filter(|loaded| has_tables(loaded, store));
-    let read = |loaded: &Loaded| findings::read(loaded, &store.cohort_dir(&loaded.cohort.name));
+    let read = |loaded: &Settled<'_>| findings::read(loaded, &store.cohort_dir(&loaded.cohort.name), Most::default());
     Ok(crate::findings::all(&with_tables.map(read).collect::<Result<Vec<_>, _>>()?))
 }
 
@@ -88,7 +96,7 @@ fn has_tables(loaded: &Loaded, store: &Store) -> bool {
 }
 
 /// Writes the report of a cohort whose tables are there; gives the file.
-fn write(loaded: &Loaded, index: &Index, store: &Store) -> Result<PathBuf, Failure> {
+fn write(loaded: &Settled<'_>, index: &Index, store: &Store) -> Result<PathBuf, Failure> {
     let dir = store.cohort_dir(&loaded.cohort.name);
     let report = gather(loaded, index, &running::live(store.root()), &dir)?;
     let page = cohort_page(&report).map_err(|e| Failure::from_error(Exit::Internal, &e))?;
@@ -98,8 +106,8 @@ fn write(loaded: &Loaded, index: &Index, store: &Store) -> Result<PathBuf, Failu
 }
 
 /// Writes the overview of these cohorts, `index.html`; gives the file.
-fn overview(cohorts: &[Loaded], found: &[Finding], index: &Index, store: &Store) -> Result<PathBuf, Failure> {
-    let card = |loaded: &Loaded| -> Result<Card, Failure> {
+fn overview(cohorts: &[Settled<'_>], found: &[Finding], index: &Index, store: &Store) -> Result<PathBuf, Failure> {
+    let card = |loaded: &Settled<'_>| -> Result<Card, Failure> {
         let name = &loaded.cohort.name;
         let dir = store.cohort_dir(name);
         let status = crate::query::status::status(loaded.study(), index, &[])?;

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use serde_json::json;
 
 use super::super::exit::{Exit, Failure};
-use super::super::load::{self, COPY, Loaded};
+use super::super::load::{self, COPY, Settled};
 use super::super::logs;
 use super::super::progress::duration;
 use super::super::report::{self, files};
@@ -56,12 +56,20 @@ pub struct Desk {
 #[derive(Default)]
 struct Known {
     index: Option<Index>,
-    cohorts: BTreeMap<String, (Option<SystemTime>, Loaded)>,
+    cohorts: BTreeMap<String, (Option<SystemTime>, Settled<'static>)>,
 }
 
 impl Known {
     /// Takes in what is new.
-    fn renew(&mut self, store: &Store) -> Result<&Index, Failure> {
+    fn renew(&mut self, store: &Store) -> Result<(), Failure> {
+        let index = match self.index.take() {
+            Some(mut index) => {
+                index.refresh()?;
+                index
+            }
+            None => store.index()?,
+        };
+        let index = &*self.index.insert(index);
         let names = load::names(store.root());
         self.cohorts.retain(|name, _| names.contains(name));
         for name in names {
@@ -69,18 +77,14 @@ impl Known {
             if self.cohorts.get(&name).is_none_or(|(known, _)| *known != changed || changed.is_none()) {
                 // A cohort that cannot be read must not hide the others.
                 match load::by_name(store.root(), &name) {
-                    Ok(loaded) => drop(self.cohorts.insert(name, (changed, loaded))),
+                    Ok(loaded) => drop(self.cohorts.insert(name, (changed, loaded.into_settled(index)?))),
                     Err(failure) => tracing::warn!("{}", failure.report()),
                 }
+            } else if let Some((_, cohort)) = self.cohorts.get_mut(&name) {
+                cohort.renew(index)?;
             }
         }
-        match &mut self.index {
-            Some(index) => {
-                index.refresh()?;
-            }
-            none => *none = Some(store.index()?),
-        }
-        self.index.as_ref().ok_or_else(|| Failure::new(Exit::Internal, "the store has no index"))
+        Ok(())
     }
 
     fn studies(&self) -> Vec<Study<'_>> {
@@ -142,7 +146,7 @@ impl Desk {
         }
     }
 
-    fn cohort(&self, loaded: &Loaded, index: &Index, live: &[Notice]) -> Result<Answer, Failure> {
+    fn cohort(&self, loaded: &Settled<'_>, index: &Index, live: &[Notice]) -> Result<Answer, Failure> {
         let status = status(loaded.study(), index, live)?;
         let dir = self.store.cohort_dir(&loaded.cohort.name);
         let tables = files(&dir, &["parquet", "csv", "toml"]);
