@@ -292,6 +292,13 @@ fn a_part_is_carried_over_and_conflicts_are_told_before_anything_is_written() {
     assert!(lab.call(&["export", "status=lost", "--to", "none"]).expect(3).stderr.contains("no run is selected"));
     assert!(!lab.path("none").exists());
 
+    // What cannot be read is not taken for what is not there: a link in a circle stands for a file server that fails.
+    fs::create_dir_all(lab.path("ill/a")).expect("a directory");
+    std::os::unix::fs::symlink("cohort.toml", lab.path("ill/a/cohort.toml")).expect("a link");
+    let said = lab.call(&["import", "part", "--out", "ill"]).expect(6).stderr;
+    assert!(said.contains("cannot read ill/a/cohort.toml"), "{said}");
+    assert!(lab.path("ill/a/cohort.toml").is_symlink());
+
     lab.write("other.toml", &A.replace("n_runs = 2", "n_runs = 1"));
     lab.call(&["run", "other.toml", "--out", "other", "--workers", "1", "--threads", "1"]).expect(4);
     let before = tree(&lab.path("other"));

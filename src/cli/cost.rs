@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::exit::Failure;
 use super::load::{self, Loaded};
 use super::machine::{self, LauncherArguments};
-use super::progress::duration;
+use super::progress::{duration, duration_of};
 use crate::grid::Grid;
 use crate::grid::plan::{Task, plan as plan_of};
 use crate::grid::predict::{Kinds, Like, Model, Seconds, wall_seconds};
@@ -204,7 +204,7 @@ impl Cost {
 
     /// One line for people; nothing where there is nothing to do.
     pub fn line(&self) -> Option<String> {
-        let of = |seconds: f64| duration(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
+        let of = |seconds: f64| duration_of(seconds).map_or_else(|| "more than a thousand years".to_owned(), duration);
         let (past, measured, scaled) = self.kinds;
         let sources = [(past, "this store's past"), (measured, "measuring just now"), (scaled, "a rough scale")];
         let sources: Vec<_> = sources.iter().filter(|(kinds, _)| *kinds > 0).map(|(_, source)| *source).collect();
