@@ -124,9 +124,9 @@ impl Cost {
 }
 
 /// CPU seconds that each task is expected to take.
-pub fn of_each(loaded: &Loaded, tasks: &[Task], index: &Index, out: &Path) -> Result<Vec<f64>, Failure> {
+pub fn of_each(loaded: &Loaded, tasks: &[Task], store: Option<(&Index, &Path)>) -> Result<Vec<f64>, Failure> {
     let kinds = Kinds::of(tasks);
-    let mut known = Known::new(Some((index, out)), true);
+    let mut known = Known::new(store, true);
     known.learn(loaded, &kinds, 1)?;
     let by_kind: Vec<f64> = kinds.samples.iter().map(|(task, _)| known.model.task(task).mean).collect();
     Ok(kinds.of.iter().map(|&kind| by_kind[kind as usize]).collect())

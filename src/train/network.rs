@@ -211,7 +211,7 @@ mod tests {
         // Kernel, bias, slope, scale, shift of both hidden layers, then the readout.
         let trained = 10 * 12 + 4 * 10 + 3 * 10 + 4 * 3 + 2 * 3 + 2;
         assert_eq!(network.n_trained(), trained);
-        assert_eq!(network.layer_ranges(), [0..150, 150..150 + 42, 192..200]);
+        assert_eq!(network.layer_ranges(), [0..160, 160..202, 202..210]);
         assert_eq!(network.layers[0].mean_range(), Some(224..234));
         assert_eq!(network.n_parameters(), 224 + 2 * 13);
         let parameters = network.initial_parameters(0, 0.5);
