@@ -28,7 +28,7 @@
 //! | [`report`] | HTML pages from numbers | `findings` |
 //! | [`cli`] | one file per subcommand | everything |
 //!
-//! `math`, `train`, `estimate`, `grid` do no I/O, read no clock and no environment. A test (`tests/architecture.rs`) holds these rules.
+//! `math`, `train`, `estimate`, `study`, `grid`, `plot`, `findings`, `report` do no I/O, read no clock and no environment. A test (`tests/architecture.rs`) holds these rules.
 
 pub mod aggregate;
 pub mod cli;
