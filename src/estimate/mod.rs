@@ -127,6 +127,7 @@ pub struct Scratch {
     pairs: pairs::Buffers,
     neighbours: neighbours::Buffers,
     edge: Pool<buckets::Space>,
+    svcca: Pool<svcca::Space>,
 }
 
 impl Estimator for EstimatorSpec {
@@ -161,7 +162,7 @@ impl PairEstimator for EstimatorSpec {
             Self::MixedKsg(ksg) => ksg.estimate(sample, self.params(), exec, scratch),
             Self::Dcor(dcor) => dcor.estimate(sample, self.params(), exec),
             Self::Kde(kde) => kde.estimate(sample, self.params(), exec),
-            Self::Svcca(svcca) => Ok(svcca.estimate(sample, self.params(), exec)),
+            Self::Svcca(svcca) => Ok(svcca.estimate(sample, self.params(), exec, &scratch.svcca)),
             Self::Bspline(bspline) => bspline.estimate(sample, self.params()),
             Self::Adaptive(adaptive) => adaptive.estimate(sample, self.params()),
         }

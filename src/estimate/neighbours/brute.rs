@@ -3,6 +3,7 @@
 //! A row keeps its distances to all columns, in x and in y, in f32: the radii are known only at the end, and counting then reads those
 //! distances back, which costs a quarter of computing them. Rows are independent, so any number of threads gives the same counts.
 
+use super::line::Line;
 use super::points::Points;
 use super::{Around, Near, Nearest, Radii, Search};
 use crate::math::exec::Exec;
@@ -14,9 +15,13 @@ const ROWS: usize = 4;
 /// Rows that are one piece of work for a thread.
 const PIECE: usize = 16;
 
-/// Scratch spaces of the threads.
+/// What the search keeps from call to call.
 #[derive(Debug, Default)]
-pub(super) struct Rows(Pool<Space>);
+pub(super) struct Rows {
+    spaces: Pool<Space>,
+    /// The sides of a single column: what is close is soon counted there.
+    lines: [Option<Line>; 2],
+}
 
 /// Scratch space of one thread.
 #[derive(Debug, Default)]
@@ -32,13 +37,21 @@ struct Space {
 
 impl Rows {
     /// What lies around every example.
-    pub(super) fn around(&self, search: &Search<'_>, points: &Points, exec: Exec, around: &mut [Around]) {
+    pub(super) fn around(&mut self, search: &Search<'_>, points: &Points, exec: Exec, around: &mut [Around]) {
+        for (line, table) in self.lines.iter_mut().zip([search.x, search.y]) {
+            *line = (table.units() == 1).then(|| {
+                let mut line = line.take().unwrap_or_default();
+                line.load(search.repeated(table.unit(0)));
+                line
+            });
+        }
+        let lines = &self.lines;
         let run = |space: &mut Space, piece: usize, around: &mut [Around]| {
             for (group, around) in around.chunks_mut(ROWS).enumerate() {
-                exec.isa.dispatch(Group { search, points, space, first: piece * PIECE + group * ROWS, around });
+                exec.isa.dispatch(Group { search, points, lines, space, first: piece * PIECE + group * ROWS, around });
             }
         };
-        exec.pieces(around, PIECE, || self.0.take(), |space, piece, around| run(space, piece, around));
+        exec.pieces(around, PIECE, || self.spaces.take(), |space, piece, around| run(space, piece, around));
     }
 }
 
@@ -46,6 +59,7 @@ impl Rows {
 struct Group<'a> {
     search: &'a Search<'a>,
     points: &'a Points,
+    lines: &'a [Option<Line>; 2],
     space: &'a mut Space,
     /// The first of the rows.
     first: usize,
@@ -58,7 +72,7 @@ impl Kernel for Group<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { search, points, space, first, around } = self;
+        let Self { search, points, lines, space, first, around } = self;
         space.load(search, points, first);
         if S::WIDE {
             space.sweep::<S, 2>(s, points, first);
@@ -73,10 +87,29 @@ impl Kernel for Group<'_> {
             bounds[0][row] = points.bounds(first + row, radii[row].x);
             bounds[1][row] = points.bounds(first + row, radii[row].y);
         }
-        let counts = [count::<S, 0>(s, &space.distances, &bounds[0]), count::<S, 1>(s, &space.distances, &bounds[1])];
+        let counts = if points.weights.is_empty() {
+            [count::<S, 0>(s, &space.distances, &bounds[0]), count::<S, 1>(s, &space.distances, &bounds[1])]
+        } else {
+            [0, 1].map(|side| weigh(s, side, &space.distances, &points.weights, &bounds[side]))
+        };
         for (row, around) in around.iter_mut().enumerate() {
             let Radii { x, y, neighbours, tied } = radii[row];
-            let decide = |side: usize, radius| space.decide(search, points, first, (row, side), radius, counts[side][row]);
+            let decide = |side: usize, radius: f64| {
+                if radius <= 0.0 {
+                    return 0;
+                }
+                let (surely, possibly) = counts[side][row];
+                let within = match &lines[side] {
+                    _ if surely == possibly => surely,
+                    Some(line) => {
+                        let table = if side == 0 { search.x } else { search.y };
+                        line.count(table.example(first + row)[0], radius) as u32
+                    }
+                    None => surely + space.close(search, points, first, (row, side), radius, possibly - surely),
+                };
+                // All but the example itself.
+                within - 1
+            };
             *around = Around { x: decide(0, x), y: decide(1, y), neighbours, tied };
         }
     }
@@ -93,7 +126,9 @@ impl Space {
                 points.values[example / LANES * units + unit].0[example % LANES]
             }));
         }
-        self.nearest.iter_mut().for_each(|nearest| nearest.clear(search.k + 1));
+        // Each row is among its own candidates. What cannot be told apart in f32 has to be kept.
+        let all = search.needs_all() || !points.lattice;
+        self.nearest.iter_mut().for_each(|nearest| nearest.clear(search.k + 1, 0, all));
         self.distances.resize(points.blocks(), [Block::default(); 2 * ROWS]);
     }
 
@@ -131,24 +166,20 @@ impl Space {
         nearest.settle(|distance| points.widen(i, distance));
         // The row itself is among them, at distance 0.
         let others = nearest.items.iter().map(|(_, j)| *j).filter(|j| *j as usize != i);
-        search.radii(i, others, &mut self.near[row])
+        search.radii(i, others, nearest.is_crowded(), &mut self.near[row])
     }
 
-    /// The number of others within the radius, from the numbers that are surely and that are possibly within, the row included.
-    fn decide(
+    /// How many examples are within the radius among the `undecided` that are too close to it to call in f32.
+    fn close(
         &self,
         search: &Search<'_>,
         points: &Points,
         first: usize,
         (row, side): (usize, usize),
         radius: f64,
-        (surely, possibly): (u32, u32),
+        undecided: u32,
     ) -> u32 {
         let i = first + row;
-        let itself = u32::from(radius > 0.0);
-        if surely == possibly {
-            return surely - itself;
-        }
         let (low, high) = points.bounds(i, radius);
         let is_close = |j: usize| {
             let distance = self.distances[j / LANES][side * ROWS + row].0[j % LANES];
@@ -156,12 +187,12 @@ impl Space {
         };
         // The radius is the distance of a neighbour, which is therefore close to it, and most often it alone.
         let close = self.near[row].iter().filter(|near| is_close(near.index as usize));
-        if close.clone().count() as u32 == possibly - surely {
-            return surely + close.filter(|near| near.sides[side] < radius).count() as u32 - itself;
+        if close.clone().map(|near| near.weight).sum::<u32>() == undecided {
+            return close.filter(|near| near.sides[side] < radius).map(|near| near.weight).sum();
         }
         let table = if side == 0 { search.x } else { search.y };
-        let close = (0..points.examples).filter(|&j| is_close(j));
-        surely + close.filter(|&j| table.distance(i, j) < radius).count() as u32 - itself
+        let within = (0..points.examples).filter(|&j| is_close(j) && table.distance(i, j) < radius);
+        within.map(|j| search.weight(j as u32)).sum()
     }
 }
 
@@ -171,9 +202,11 @@ fn gather(nearest: &mut Nearest, mut near: u16, distances: &Block, block: usize,
     while near != 0 {
         let lane = near.trailing_zeros() as usize;
         near &= near - 1;
-        nearest.take(f64::from(distances.0[lane]), (block * LANES + lane) as u32);
+        let weight = points.weights.get(block).map_or(1, |weights| weights.0[lane] as u32);
+        nearest.take(f64::from(distances.0[lane]), (block * LANES + lane) as u32, weight);
     }
-    (points.widen(i, nearest.radius()) as f32).next_up()
+    let bound = points.widen(i, nearest.radius()) as f32;
+    if nearest.is_crowded() { bound } else { bound.next_up() }
 }
 
 /// Max-norm distances of the rows to `C` blocks of columns, in some units of theirs.
@@ -214,6 +247,29 @@ fn count<S: Simd, const SIDE: usize>(s: S, distances: &[[Block; 2 * ROWS]], boun
     let mut counts = [(0, 0); ROWS];
     for row in 0..ROWS {
         counts[row] = (total(s, surely[row]), total(s, possibly[row]));
+    }
+    counts
+}
+
+/// As [`count`], where columns stand for several examples. Exact for up to 2^24 examples a lane.
+#[inline(always)]
+fn weigh<S: Simd>(
+    s: S,
+    side: usize,
+    distances: &[[Block; 2 * ROWS]],
+    weights: &[Block],
+    bounds: &[(f32, f32); ROWS],
+) -> [(u32, u32); ROWS] {
+    let mut counts = [(0, 0); ROWS];
+    for row in 0..ROWS {
+        let (low, high) = (s.splat(bounds[row].0), s.splat(bounds[row].1));
+        let (mut surely, mut possibly) = (s.zero(), s.zero());
+        for (block, weights) in distances.iter().zip(weights) {
+            let (distance, weight) = (s.load(&block[side * ROWS + row]), s.load(weights));
+            surely = s.add(surely, s.select_gt(low, distance, weight, s.zero()));
+            possibly = s.add(possibly, s.select_gt(high, distance, weight, s.zero()));
+        }
+        counts[row] = (total(s, surely), total(s, possibly));
     }
     counts
 }

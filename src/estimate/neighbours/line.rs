@@ -1,5 +1,7 @@
 //! A block of a single column: others within a radius are a run of the sorted values, found by bisection.
 
+use std::ops::Range;
+
 /// The values of a column, sorted.
 #[derive(Debug, Default)]
 pub(super) struct Line(Vec<f64>);
@@ -13,16 +15,16 @@ impl Line {
 
     /// How many values are strictly within `radius` of `centre`. Differences as rounded: they are monotone in the value.
     pub(super) fn count(&self, centre: f64, radius: f64) -> usize {
-        within(&self.0, centre, radius)
+        within(&self.0, centre, radius).len()
     }
 }
 
-/// How many of some sorted values are strictly within `radius` of `centre`.
-pub(super) fn within(sorted: &[f64], centre: f64, radius: f64) -> usize {
+/// Where among some sorted values those are that lie strictly within `radius` of `centre`.
+pub(super) fn within(sorted: &[f64], centre: f64, radius: f64) -> Range<usize> {
     let start = sorted.partition_point(|&value| (value <= centre) & (centre - value >= radius));
     let within = sorted[start..].partition_point(|&value| (value <= centre) | (value - centre < radius));
     // With radius 0 the first run ends behind the centre.
-    if radius > 0.0 { within } else { 0 }
+    start..if radius > 0.0 { start + within } else { start }
 }
 
 #[cfg(test)]

@@ -8,15 +8,20 @@
 //! Three ways lead there, and the choice changes no number. Where each block is a single column, `walk`: outwards from each example in the
 //! order of one block. Else, where the joint space has few dimensions, trees: `tree` for the neighbours and for blocks of several
 //! columns, `line` for blocks of a single one, O(N log N). Else `brute`: all pairs on SIMD lanes, in single precision with an error
-//! bound; only pairs too close to call are looked at again in f64. Memory is O(N) in all.
+//! bound; only pairs too close to call are looked at again in f64. Memory is O(N) in all. Examples that coincide (`distinct`) are
+//! searched for once, as one point with a weight.
 
 mod brute;
+mod distinct;
 mod line;
+mod nearest;
 mod points;
 mod tree;
 mod walk;
 
+use distinct::Distinct;
 use ndarray::ArrayView2;
+use nearest::Nearest;
 use points::Table;
 
 use super::EstimateError;
@@ -66,11 +71,16 @@ const TREES_UP_TO: [(usize, usize); 4] = [(1_000, 2), (3_000, 3), (12_000, 4), (
 pub(super) struct Buffers {
     x: Table,
     y: Table,
+    distinct: Distinct,
+    /// The two blocks at the distinct points, where they are fewer than the examples.
+    at_points: [Table; 2],
     points: points::Points,
     rows: brute::Rows,
     trees: tree::Trees,
     walks: walk::Walks,
     around: Vec<Around>,
+    /// Around every example, where `around` is of points.
+    of_examples: Vec<Around>,
 }
 
 impl Buffers {
@@ -88,39 +98,47 @@ impl Buffers {
         rule: Rule,
         exec: Exec,
     ) -> Result<Option<&[Around]>, EstimateError> {
-        let (n, dimensions) = (x.nrows(), x.ncols() + y.ncols());
-        let most = TREES_UP_TO.iter().find(|(examples, _)| n <= *examples).map_or(0, |(_, dimensions)| *dimensions);
-        let few_neighbours = k < n / 8;
-        let way = match dimensions {
-            2 if few_neighbours => Way::Walk,
-            few if few <= most && few_neighbours => Way::Trees,
-            _ => Way::AllPairs,
-        };
-        if n <= k {
-            return Err(EstimateError::TooFew { examples: n, neighbours: k });
+        if x.nrows() <= k {
+            return Err(EstimateError::TooFew { examples: x.nrows(), neighbours: k });
         }
         if x.ncols() == 0 || y.ncols() == 0 {
             return Ok(None);
         }
-        Ok(Some(self.around_by(way, x, y, k, rule, exec)))
+        Ok(Some(self.around_by(None, x, y, k, rule, exec)))
     }
 
+    /// By a way of one's own choice, for those who compare them.
     fn around_by(
         &mut self,
-        way: Way,
+        way: Option<Way>,
         x: ArrayView2<'_, f64>,
         y: ArrayView2<'_, f64>,
         k: usize,
         rule: Rule,
         exec: Exec,
     ) -> &[Around] {
-        let n = x.nrows();
         self.x.load(x);
         self.y.load(y);
+        if !self.distinct.find(&self.x, &self.y) {
+            self.around_points(way, false, k, rule, exec);
+            return &self.around;
+        }
+        let [in_x, in_y] = &mut self.at_points;
+        in_x.select(&self.x, self.distinct.first());
+        in_y.select(&self.y, self.distinct.first());
+        self.around_points(way, true, k, rule, exec);
+        self.of_examples.clear();
+        self.of_examples.extend(self.distinct.of.iter().map(|&point| self.around[point as usize]));
+        &self.of_examples
+    }
+
+    /// What lies around every point: every example, or every distinct one.
+    fn around_points(&mut self, way: Option<Way>, distinct: bool, k: usize, rule: Rule, exec: Exec) {
+        let [x, y] = if distinct { self.at_points.each_ref() } else { [&self.x, &self.y] };
+        let search = Search { x, y, weights: distinct.then_some(&self.distinct.weights), k, rule };
         self.around.clear();
-        self.around.resize(n, Around::default());
-        let search = Search { x: &self.x, y: &self.y, k, rule };
-        match way {
+        self.around.resize(x.examples(), Around::default());
+        match way.unwrap_or_else(|| Way::of(x.examples(), x.units() + y.units(), k)) {
             Way::Walk => {
                 if !self.walks.around(&search, exec, &mut self.around) {
                     self.trees.around(&search, exec, &mut self.around);
@@ -128,11 +146,10 @@ impl Buffers {
             }
             Way::Trees => self.trees.around(&search, exec, &mut self.around),
             Way::AllPairs => {
-                self.points.load(&self.x, &self.y, exec);
+                self.points.load(&search, exec);
                 self.rows.around(&search, &self.points, exec, &mut self.around);
             }
         }
-        &self.around
     }
 }
 
@@ -145,22 +162,38 @@ enum Way {
     AllPairs,
 }
 
+impl Way {
+    /// The fastest for so many points of so many joint dimensions.
+    fn of(points: usize, dimensions: usize, k: usize) -> Self {
+        let most = TREES_UP_TO.iter().find(|(up_to, _)| points <= *up_to).map_or(0, |(_, dimensions)| *dimensions);
+        let few_neighbours = k < points / 8;
+        match dimensions {
+            2 if few_neighbours => Self::Walk,
+            few if few <= most && few_neighbours => Self::Trees,
+            _ => Self::AllPairs,
+        }
+    }
+}
+
 /// What is searched for, and where.
 #[derive(Clone, Copy)]
 struct Search<'a> {
     x: &'a Table,
     y: &'a Table,
+    /// How many examples each point stands for, where not all points stand for one.
+    weights: Option<&'a [u32]>,
     k: usize,
     rule: Rule,
 }
 
-/// Another example near one, with its exact distances.
+/// Other examples near one, all in one place, with their exact distances.
 #[derive(Clone, Copy, Debug)]
 struct Near {
     joint: f64,
     /// In x and in y.
     sides: [f64; 2],
     index: u32,
+    weight: u32,
 }
 
 /// Radii around one example: strictly within them others count.
@@ -173,18 +206,43 @@ struct Radii {
 }
 
 impl Search<'_> {
-    /// The radii of example `i`, from candidates: others, each once, all examples at the distance of the k-th neighbour or closer
-    /// among them.
-    fn radii(&self, i: usize, candidates: impl Iterator<Item = u32>, near: &mut Vec<Near>) -> Radii {
+    /// How many examples a point stands for.
+    #[inline(always)]
+    fn weight(&self, point: u32) -> u32 {
+        self.weights.map_or(1, |weights| weights[point as usize])
+    }
+
+    /// Whether all at the distance of the k-th neighbour matter, not only that they are more than k.
+    fn needs_all(&self) -> bool {
+        match self.rule {
+            Rule::Ball => false,
+            Rule::Extents => true,
+            // Those in the very place are counted; they are all one point, where coinciding examples are.
+            Rule::BallOrTies => self.weights.is_none(),
+        }
+    }
+
+    /// Values of the points, one for every example.
+    fn repeated(&self, values: impl Iterator<Item = f64>) -> impl Iterator<Item = f64> {
+        (0..).zip(values).flat_map(|(point, value)| std::iter::repeat_n(value, self.weight(point) as usize))
+    }
+
+    /// The radii of the examples at point `i`, from candidates: other points, each once. All at the distance of the k-th neighbour or
+    /// closer are among them, unless `crowded`: then at that distance some are missing, and there are more than k neighbours.
+    fn radii(&self, i: usize, candidates: impl Iterator<Item = u32>, crowded: bool, near: &mut Vec<Near>) -> Radii {
         near.clear();
+        let itself = self.weight(i as u32) - 1;
+        if itself > 0 {
+            near.push(Near { joint: 0.0, sides: [0.0; 2], index: i as u32, weight: itself });
+        }
         near.extend(candidates.map(|index| {
             let (x, y) = (self.x.distance(i, index as usize), self.y.distance(i, index as usize));
-            Near { joint: if x > y { x } else { y }, sides: [x, y], index }
+            Near { joint: if x > y { x } else { y }, sides: [x, y], index, weight: self.weight(index) }
         }));
-        let (_, &mut Near { joint: radius, .. }, _) = near.select_nth_unstable_by(self.k - 1, |a, b| a.joint.total_cmp(&b.joint));
-        let (mut neighbours, mut tied, mut x, mut y) = (0, false, 0.0, 0.0);
-        for &Near { sides: [in_x, in_y], .. } in near.iter().filter(|near| near.joint <= radius) {
-            neighbours += 1;
+        let radius = self.radius(near);
+        let (mut neighbours, mut tied, mut x, mut y) = (0, crowded, 0.0, 0.0);
+        for &Near { sides: [in_x, in_y], weight, .. } in near.iter().filter(|near| near.joint <= radius) {
+            neighbours += weight;
             tied |= in_x == 0.0 || in_y == 0.0;
             x = if in_x > x { in_x } else { x };
             y = if in_y > y { in_y } else { y };
@@ -200,71 +258,19 @@ impl Search<'_> {
             Rule::BallOrTies => Radii { x: radius, y: radius, neighbours: k, tied },
         }
     }
-}
 
-/// The nearest so far of candidates that come in any order: those that may still be among the `k` nearest, ties included.
-#[derive(Debug, Default)]
-struct Nearest {
-    k: usize,
-    items: Vec<(f64, u32)>,
-    /// Where `k` is small, the `k` least distances in ascending order.
-    least: Vec<f64>,
-    /// Else the length at which the items are gone through, and the `k`-th distance when that was done last.
-    full: usize,
-    last: f64,
-}
-
-impl Nearest {
-    /// Up to here the least distances are kept in order.
-    const SMALL: usize = 24;
-
-    fn clear(&mut self, k: usize) {
-        self.items.clear();
-        self.least.clear();
-        (self.k, self.full, self.last) = (k, 2 * k + 8, f64::INFINITY);
-    }
-
-    /// Takes a candidate.
-    fn take(&mut self, distance: f64, index: u32) {
-        self.items.push((distance, index));
-        if self.k > Self::SMALL {
-            if self.items.len() >= self.full {
-                self.settle(|distance| distance);
-            }
-        } else if distance < self.radius() {
-            // Inserted from the end: there are few.
-            if self.least.len() < self.k {
-                self.least.push(distance);
-            }
-            let mut place = self.least.len() - 1;
-            while place > 0 && self.least[place - 1] > distance {
-                self.least[place] = self.least[place - 1];
-                place -= 1;
-            }
-            self.least[place] = distance;
+    /// The distance of the k-th of some that are near.
+    fn radius(&self, near: &mut [Near]) -> f64 {
+        if self.weights.is_none() {
+            return near.select_nth_unstable_by(self.k - 1, |a, b| a.joint.total_cmp(&b.joint)).1.joint;
         }
-    }
-
-    /// A distance that the `k`-th does not exceed: infinity while there are fewer, and exact where `k` is small.
-    fn radius(&self) -> f64 {
-        if self.k > Self::SMALL {
-            self.last
-        } else if self.least.len() < self.k {
-            f64::INFINITY
-        } else {
-            self.least[self.k - 1]
-        }
-    }
-
-    /// Drops items that are further than `widen` of the `k`-th distance.
-    fn settle(&mut self, widen: impl Fn(f64) -> f64) {
-        if self.k > Self::SMALL && self.items.len() >= self.k {
-            self.last = self.items.select_nth_unstable_by(self.k - 1, |a, b| a.0.total_cmp(&b.0)).1.0;
-        }
-        let bound = widen(self.radius());
-        self.items.retain(|(distance, _)| *distance <= bound);
-        // Where many share one distance they stay; then there is no hurry to look again.
-        self.full = 2 * self.items.len().max(self.k) + 8;
+        near.sort_unstable_by(|a, b| a.joint.total_cmp(&b.joint));
+        let mut before = 0;
+        let reached = near.iter().find(|near| {
+            before += near.weight as usize;
+            before >= self.k
+        });
+        reached.map_or(f64::INFINITY, |near| near.joint)
     }
 }
 

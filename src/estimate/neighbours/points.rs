@@ -3,6 +3,7 @@
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
+use super::Search;
 use crate::math::exec::Exec;
 use crate::math::power::reciprocal_power;
 use crate::math::simd::{Block, LANES, blocks};
@@ -21,6 +22,13 @@ impl Table {
         (self.examples, self.units) = from.dim();
         self.values.clear();
         self.values.extend(from.iter());
+    }
+
+    /// Takes over some examples of another table.
+    pub(super) fn select(&mut self, from: &Self, examples: impl Iterator<Item = usize>) {
+        self.units = from.units;
+        self.values.clear();
+        self.examples = examples.map(|example| self.values.extend_from_slice(from.example(example))).count();
     }
 
     pub(super) const fn units(&self) -> usize {
@@ -61,8 +69,10 @@ pub(super) struct Points {
     /// Largest magnitude among the values of each example, and 0 behind the last.
     reach: Vec<f32>,
     scale: f64,
+    /// How many examples each point stands for, and 0 behind the last; nothing where all stand for one.
+    pub(super) weights: Vec<Block>,
     /// Whether all values lie on a lattice on which f32 computes every difference exactly.
-    lattice: bool,
+    pub(super) lattice: bool,
 }
 
 /// Blocks that are laid out at once.
@@ -74,7 +84,15 @@ const WHOLE: f64 = 6_755_399_441_055_744.0;
 const LATTICE: f64 = (1u32 << 22) as f64;
 
 impl Points {
-    pub(super) fn load(&mut self, x: &Table, y: &Table, exec: Exec) {
+    pub(super) fn load(&mut self, search: &Search<'_>, exec: Exec) {
+        let Search { x, y, weights, .. } = *search;
+        self.weights.clear();
+        if let Some(weights) = weights {
+            self.weights.resize(blocks(x.examples()).next_multiple_of(2), Block::default());
+            for (place, &weight) in weights.iter().enumerate() {
+                self.weights[place / LANES].0[place % LANES] = weight as f32;
+            }
+        }
         (self.units, self.examples) = ([x.units(), y.units()], x.examples());
         let units = self.units[0] + self.units[1];
         // Quarters cannot overflow where they are subtracted.

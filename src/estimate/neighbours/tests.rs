@@ -101,7 +101,7 @@ proptest! {
             for isa in Isa::available() {
                 for parallel in [false, true] {
                     let exec = Exec { isa, parallel };
-                    let got = buffers.around_by(way, x.view(), y.view(), k, rule, exec);
+                    let got = buffers.around_by(Some(way), x.view(), y.view(), k, rule, exec);
                     prop_assert_eq!(got, &expected, "{:?} {} {}", way, isa.name(), parallel);
                 }
             }
@@ -124,7 +124,7 @@ proptest! {
         let mut buffers = Buffers::default();
         for isa in Isa::available() {
             for parallel in [false, true] {
-                let got = buffers.around_by(Way::Walk, x.view(), y.view(), k, rule, Exec { isa, parallel });
+                let got = buffers.around_by(Some(Way::Walk), x.view(), y.view(), k, rule, Exec { isa, parallel });
                 prop_assert_eq!(got, &expected, "{} {}", isa.name(), parallel);
             }
         }
@@ -138,9 +138,41 @@ fn long_walks_are_left_to_trees() {
     let x = Array2::from_shape_fn((n, 1), |(i, _)| f64::from(i as u32 % 2));
     let y = Array2::from_shape_fn((n, 1), |(i, _)| f64::from(i as u32 / 2 % 2));
     let mut buffers = Buffers::default();
-    let walked = buffers.around_by(Way::Walk, x.view(), y.view(), 3, Rule::BallOrTies, Exec::serial()).to_vec();
+    let walked = buffers.around_by(Some(Way::Walk), x.view(), y.view(), 3, Rule::BallOrTies, Exec::serial()).to_vec();
     assert!(walked.iter().all(|around| around.neighbours == 1500 && around.x == 2999 && around.y == 2999));
-    assert_eq!(walked, buffers.around_by(Way::Trees, x.view(), y.view(), 3, Rule::BallOrTies, Exec::serial()));
+    assert_eq!(walked, buffers.around_by(Some(Way::Trees), x.view(), y.view(), 3, Rule::BallOrTies, Exec::serial()));
+}
+
+#[test]
+fn few_that_coincide_are_counted_too() {
+    // So few that they are not looked for beforehand.
+    for dims in [1, 2, 9] {
+        let (mut x, mut y) = (block(800, &vec![Style::Uniform; dims], 1), block(800, &vec![Style::Uniform; dims], 2));
+        for (from, to) in [(1, 2), (1, 5), (8, 10)] {
+            for values in [&mut x, &mut y] {
+                let row = values.row(from).to_owned();
+                values.row_mut(to).assign(&row);
+            }
+        }
+        assert!(!Distinct::default().find(&table(&x), &table(&y)));
+        for (rule, k) in
+            [(Rule::Ball, 1), (Rule::Extents, 2), (Rule::BallOrTies, 1), (Rule::BallOrTies, 2), (Rule::BallOrTies, 30)]
+        {
+            let expected = plain(&x, &y, k, rule);
+            let walk = (dims == 1).then_some(Way::Walk);
+            for way in [Way::AllPairs, Way::Trees].into_iter().chain(walk) {
+                let mut buffers = Buffers::default();
+                let got = buffers.around_by(Some(way), x.view(), y.view(), k, rule, Exec::serial());
+                assert!(got == expected, "{way:?} {rule:?} {k} {dims}");
+            }
+        }
+    }
+}
+
+fn table(values: &Array2<f64>) -> Table {
+    let mut table = Table::default();
+    table.load(values.view());
+    table
 }
 
 #[test]
@@ -152,7 +184,7 @@ fn larger_samples_too() {
             let walk = (dims == 1).then_some(Way::Walk);
             for way in [Way::AllPairs, Way::Trees].into_iter().chain(walk) {
                 let mut buffers = Buffers::default();
-                let got = buffers.around_by(way, x.view(), y.view(), 5, rule, Exec::serial());
+                let got = buffers.around_by(Some(way), x.view(), y.view(), 5, rule, Exec::serial());
                 assert!(got == expected, "{way:?} {rule:?} {examples} x {dims}");
             }
         }

@@ -42,11 +42,11 @@ struct Space {
 impl Trees {
     /// What lies around every example.
     pub(super) fn around(&mut self, search: &Search<'_>, exec: Exec, around: &mut [Around]) {
-        self.joint.load(&[search.x, search.y]);
+        self.joint.load(&[search.x, search.y], search.weights);
         for (side, table) in self.sides.iter_mut().zip([search.x, search.y]) {
             match table.units() {
-                1 => side.line.load(table.unit(0)),
-                _ => side.tree.load(&[table]),
+                1 => side.line.load(search.repeated(table.unit(0))),
+                _ => side.tree.load(&[table], search.weights),
             }
         }
         self.around.clear();
@@ -70,9 +70,10 @@ fn one(search: &Search<'_>, joint: &Tree, sides: &[Side; 2], space: &mut Space, 
     let tables = [search.x, search.y];
     space.query.clear();
     tables.iter().for_each(|table| space.query.extend_from_slice(table.example(i)));
-    joint.nearest(&space.query, place, search.k, &mut space.nearest);
+    space.nearest.clear(search.k, search.weight(i as u32) - 1, search.needs_all());
+    joint.nearest(&space.query, place, &mut space.nearest);
     let candidates = space.nearest.items.iter().map(|(_, place)| joint.order[*place as usize]);
-    let radii = search.radii(i, candidates, &mut space.near);
+    let radii = search.radii(i, candidates, space.nearest.is_crowded(), &mut space.near);
     let count = |side: usize, radius: f64| {
         if radius <= 0.0 {
             return 0;
@@ -96,6 +97,8 @@ struct Tree {
     depth: u32,
     /// Examples, leaf by leaf.
     order: Vec<u32>,
+    /// Examples before each place of the order, and their number, where points stand for several.
+    before: Vec<u32>,
     /// Points as an array of examples; only while the tree is built.
     points: Vec<f64>,
     /// Of each node, numbered as in a heap from 1: for each unit its least and its largest value.
@@ -105,7 +108,7 @@ struct Tree {
 }
 
 impl Tree {
-    fn load(&mut self, tables: &[&Table]) {
+    fn load(&mut self, tables: &[&Table], weights: Option<&[u32]>) {
         let examples = tables[0].examples();
         self.units = tables.iter().map(|table| table.units()).sum();
         self.points.clear();
@@ -120,6 +123,20 @@ impl Tree {
         self.leaves.clear();
         self.leaves.resize((1 << self.depth) * self.units, [f64::INFINITY; LEAF]);
         self.build(1, 0, examples, 0);
+        self.before.clear();
+        if let Some(weights) = weights {
+            self.before.push(0);
+            self.before.extend(self.order.iter().scan(0, |before, &point| {
+                *before += weights[point as usize];
+                Some(*before)
+            }));
+        }
+    }
+
+    /// How many examples are at the places of a run.
+    #[inline(always)]
+    fn weight(&self, run: &std::ops::Range<usize>) -> usize {
+        if self.before.is_empty() { run.len() } else { (self.before[run.end] - self.before[run.start]) as usize }
     }
 
     fn build(&mut self, node: usize, start: usize, end: usize, depth: u32) {
@@ -152,10 +169,8 @@ impl Tree {
         self.build(2 * node + 1, middle, end, depth + 1);
     }
 
-    /// Puts the nearest others of the point at `place` into `nearest`, by their places: the `k` nearest and all as near as the last.
-    fn nearest(&self, query: &[f64], place: usize, k: usize, nearest: &mut Nearest) {
-        nearest.clear(k);
-        let mut bound = f64::INFINITY;
+    /// Puts the nearest others of the point at `place` into `nearest`, by their places.
+    fn nearest(&self, query: &[f64], place: usize, nearest: &mut Nearest) {
         // Its own leaf first: the bound is then good from the start.
         let (mut node, mut start, mut end) = (1, 0, self.order.len());
         for _ in 0..self.depth {
@@ -163,27 +178,17 @@ impl Tree {
             (node, start, end) = if place < middle { (2 * node, start, middle) } else { (2 * node + 1, middle, end) };
         }
         let own = node;
-        self.search_leaf(own, start..end, query, place, nearest, &mut bound);
-        self.search(1, 0..self.order.len(), 0, own, query, nearest, &mut bound);
+        self.search_leaf(own, start..end, query, place, nearest);
+        self.search(1, 0..self.order.len(), 0, own, query, nearest);
         nearest.settle(|distance| distance);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the state of a recursion")]
-    fn search(
-        &self,
-        node: usize,
-        run: std::ops::Range<usize>,
-        depth: u32,
-        own: usize,
-        query: &[f64],
-        nearest: &mut Nearest,
-        bound: &mut f64,
-    ) {
-        if node == own || self.gap(node, query) > *bound || run.is_empty() {
+    fn search(&self, node: usize, run: std::ops::Range<usize>, depth: u32, own: usize, query: &[f64], nearest: &mut Nearest) {
+        if node == own || nearest.is_beyond(self.gap(node, query)) || run.is_empty() {
             return;
         }
         if depth == self.depth {
-            self.search_leaf(node, run, query, usize::MAX, nearest, bound);
+            self.search_leaf(node, run, query, usize::MAX, nearest);
             return;
         }
         let middle = usize::midpoint(run.start, run.end);
@@ -198,24 +203,15 @@ impl Tree {
             [b, a]
         };
         for (child, run) in [first, second] {
-            self.search(child, run, depth + 1, own, query, nearest, bound);
+            self.search(child, run, depth + 1, own, query, nearest);
         }
     }
 
-    fn search_leaf(
-        &self,
-        node: usize,
-        run: std::ops::Range<usize>,
-        query: &[f64],
-        without: usize,
-        nearest: &mut Nearest,
-        bound: &mut f64,
-    ) {
+    fn search_leaf(&self, node: usize, run: std::ops::Range<usize>, query: &[f64], without: usize, nearest: &mut Nearest) {
         let distances = self.distances(node, query);
         for (place, &distance) in run.zip(&distances) {
-            if distance <= *bound && place != without {
-                nearest.take(distance, place as u32);
-                *bound = nearest.radius();
+            if distance <= nearest.radius() && place != without {
+                nearest.take(distance, place as u32, self.weight(&(place..place + 1)) as u32);
             }
         }
     }
@@ -230,10 +226,14 @@ impl Tree {
             return 0;
         }
         if self.reach(node, query) < radius {
-            return run.len();
+            return self.weight(&run);
         }
         if depth == self.depth {
-            return self.distances(node, query)[..run.len()].iter().map(|&d| usize::from(d < radius)).sum();
+            let distances = self.distances(node, query);
+            if self.before.is_empty() {
+                return distances[..run.len()].iter().map(|&d| usize::from(d < radius)).sum();
+            }
+            return run.zip(&distances).filter(|(_, d)| **d < radius).map(|(place, _)| self.weight(&(place..place + 1))).sum();
         }
         let middle = usize::midpoint(run.start, run.end);
         self.count_in(2 * node, run.start..middle, depth + 1, query, radius)

@@ -5,6 +5,8 @@
 //! distances dwarf the other's, the walk along the former is short; where both walks are long (many examples in one place), it is not
 //! for this. Which it is tells a trial from some examples, and no number depends on it.
 
+use std::ops::Range;
+
 use super::line::within;
 use super::{Around, Near, Nearest, Search};
 use crate::math::exec::Exec;
@@ -41,6 +43,8 @@ struct Order {
     along: Vec<Lanes>,
     /// Those of the other.
     across: Vec<Lanes>,
+    /// Examples before each place, and their number, where points stand for several.
+    before: Vec<u32>,
 }
 
 /// Scratch space of one thread.
@@ -59,7 +63,7 @@ impl Walks {
             let (n, order) = (around.len(), &self.orders[side]);
             let trials = TRIALS.min(n);
             let places = (0..trials).map(|trial| trial * n / trials);
-            places.map(|place| order.walk(place, search.k, &mut space.nearest).len()).sum::<usize>() / trials.max(1)
+            places.map(|place| order.walk(place, search, &mut space.nearest).len()).sum::<usize>() / trials.max(1)
         };
         let lengths = [0, 1].map(|side| trial(side, &mut self.spaces.take()));
         let side = usize::from(lengths[1] < lengths[0]);
@@ -99,19 +103,21 @@ impl Kernel for Piece<'_> {
         let (order, other) = (&orders[side], &orders[1 - side]);
         for (offset, around) in around.iter_mut().enumerate() {
             let place = first + offset;
-            let blocks = order.walk(place, search.k, &mut space.nearest);
+            let blocks = order.walk(place, search, &mut space.nearest);
             space.nearest.settle(|distance| distance);
             let i = order.examples[place] as usize;
             let candidates = space.nearest.items.iter().map(|(_, place)| order.examples[*place as usize]);
-            let radii = search.radii(i, candidates, &mut space.near);
+            let radii = search.radii(i, candidates, space.nearest.is_crowded(), &mut space.near);
             let (in_along, in_across) = if side == 0 { (radii.x, radii.y) } else { (radii.y, radii.x) };
             let (centre, across) = order.at(place);
             // All within the radius were walked by.
-            let walked = &order.along.as_flattened()[blocks.start * WIDTH..(blocks.end * WIDTH).min(order.examples.len())];
+            let skipped = blocks.start * WIDTH;
+            let walked = &order.along.as_flattened()[skipped..(blocks.end * WIDTH).min(order.examples.len())];
             let along = within(walked, centre, in_along);
-            let across = within(&other.along.as_flattened()[..other.examples.len()], across, in_across);
+            let along = order.weight(along.start + skipped..along.end + skipped);
+            let across = other.weight(within(&other.along.as_flattened()[..other.examples.len()], across, in_across));
             // All but the example itself.
-            let [along, across] = [along, across].map(|within| (within as u32).saturating_sub(1));
+            let [along, across] = [along, across].map(|within| within.saturating_sub(1));
             let (x, y) = if side == 0 { (along, across) } else { (across, along) };
             *around = Around { x, y, neighbours: radii.neighbours, tied: radii.tied };
         }
@@ -139,6 +145,20 @@ impl Order {
                 *lane = table.example(example as usize)[0];
             }
         }
+        self.before.clear();
+        if let Some(weights) = search.weights {
+            self.before.push(0);
+            self.before.extend(self.examples.iter().scan(0, |before, &point| {
+                *before += weights[point as usize];
+                Some(*before)
+            }));
+        }
+    }
+
+    /// How many examples are at some places.
+    #[inline(always)]
+    fn weight(&self, places: Range<usize>) -> u32 {
+        if self.before.is_empty() { places.len() as u32 } else { self.before[places.end] - self.before[places.start] }
     }
 
     /// The values of the example at a place.
@@ -147,14 +167,13 @@ impl Order {
         (self.along[place / WIDTH][place % WIDTH], self.across[place / WIDTH][place % WIDTH])
     }
 
-    /// Puts the nearest others of the example at `place` into `nearest`, by their places: the `k` nearest and all as near as the last.
-    /// The blocks that were walked by.
+    /// Puts the nearest others of the example at `place` into `nearest`, by their places. The blocks that were walked by.
     #[inline(always)]
-    fn walk(&self, place: usize, k: usize, nearest: &mut Nearest) -> std::ops::Range<usize> {
+    fn walk(&self, place: usize, search: &Search<'_>, nearest: &mut Nearest) -> Range<usize> {
         let centre = self.at(place);
         let (mut start, mut end) = (place / WIDTH, place / WIDTH + 1);
-        let mut bound = f64::INFINITY;
-        nearest.clear(k);
+        nearest.clear(search.k, self.weight(place..place + 1) - 1, search.needs_all());
+        let mut bound = nearest.radius();
         self.visit(start, place, centre, nearest, &mut bound);
         loop {
             let left = start > 0 && centre.0 - self.along[start - 1][WIDTH - 1] <= bound;
@@ -190,7 +209,7 @@ impl Order {
             near &= near - 1;
             let place = block * WIDTH + lane;
             if joint[lane] <= *bound && place != own && place < self.examples.len() {
-                nearest.take(joint[lane], place as u32);
+                nearest.take(joint[lane], place as u32, self.weight(place..place + 1));
                 *bound = nearest.radius();
             }
         }
