@@ -19,9 +19,9 @@
 //! The resolution at which a layer is read is the bin width: information below it is noise by decree. Examples are equally likely.
 //!
 //! # Cost
-//! O(N·D) time, about 20 bytes of memory an example. Rows are compared exactly, through codes that pack the bins of all units
+//! O(N·D) time, about 50 bytes of memory an example. Rows are compared exactly, through codes that pack the bins of all units
 //! (see the source of `rows`); counts are summed by size, so the value does not depend on the order of examples or units, to the bit.
-//! A call takes microseconds, so it runs on one thread.
+//! Threads share the packing of a million values and more; a smaller sample takes microseconds on one, as long as it takes to wake another.
 //!
 //! # Pitfalls
 //! * Values saturate at log₂N: a wide or wide-ranging layer gives every example a state of its own, and the number then speaks of
@@ -35,7 +35,7 @@
 
 use super::error::in_domain;
 use super::params::{POSITIVE, parameters};
-use super::rows::Rows;
+use super::rows::{Kind, Rows, Table};
 use super::{Classes, Correction, EstimateError, Estimator, EstimatorSpec, Information, Sample, Scratch, Values};
 use crate::math::exec::Exec;
 
@@ -86,69 +86,77 @@ impl EstimatorSpec {
             return Err(EstimateError::NotPlugIn { estimator: self.name() });
         }
         let information = self.of_layer(values, classes, exec, scratch)?;
-        let Buffers { rows, distinct, .. } = &scratch.binning;
-        Ok(correction.correct(information, rows.numbers(), *distinct, classes))
+        let rows = &mut scratch.binning.rows;
+        let distinct = rows.number();
+        Ok(correction.correct(information, rows.codes(), distinct, classes))
     }
 }
 
 /// Plug-in informations under bins of width `width`.
 pub(super) fn plug_in(sample: &Sample<'_>, width: f32, exec: Exec, scratch: &mut Scratch) -> Result<Information, EstimateError> {
-    let Buffers { rows, counts, distinct } = &mut scratch.binning;
-    *distinct = rows.number(sample, width, exec.isa);
-    if *distinct == 1 {
-        return Ok(Information::both(0.0, 0.0));
-    }
-    Ok(counts.information(rows.numbers(), *distinct, sample.classes()))
+    let Buffers { rows, counts } = &mut scratch.binning;
+    let classes = sample.classes();
+    Ok(match rows.load(sample, width, exec) {
+        Kind::AllEqual => Information::both(0.0, 0.0),
+        Kind::AllDistinct => Information::both(libm::log2(sample.examples() as f64), classes.entropy()),
+        Kind::Coded => counts.information(rows.codes(), classes),
+    })
 }
 
 /// What binning keeps from call to call.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
+    /// Rows of the last sample.
     rows: Rows,
     counts: Counts,
-    /// States of the last sample.
-    distinct: usize,
 }
 
 /// Tables of counts.
 #[derive(Debug, Default)]
 struct Counts {
-    /// Examples in each state.
-    total: Vec<u32>,
-    /// Examples of one class in each state; all 0 between classes.
-    within: Vec<u32>,
-    /// How many states have a count of 0, 1, 2, …; all 0 between uses.
-    sizes: Vec<u32>,
+    table: Table,
+    states: Vec<State>,
+    /// Of the examples of all classes, and of single classes.
+    sizes: [Sizes; 2],
+}
+
+/// One state while examples are counted class by class.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    /// Examples in it.
+    total: u32,
+    /// Those of the class that was seen in it last, and that class.
+    within: u32,
+    class: u32,
 }
 
 impl Counts {
-    /// Plug-in informations of examples in states `states`, numbers below `distinct`.
-    fn information(&mut self, states: &[u64], distinct: usize, classes: &Classes) -> Information {
-        self.total.clear();
-        self.total.resize(distinct, 0);
-        self.within.clear();
-        self.within.resize(distinct, 0);
-        self.sizes.clear();
-        self.sizes.resize(states.len() + 1, 0);
-        let mut joint = 0.0;
-        for members in classes.members() {
+    /// Plug-in informations of examples whose states have these codes.
+    fn information(&mut self, codes: &[u64], classes: &Classes) -> Information {
+        let [marginal, joint] = &mut self.sizes;
+        self.states.clear();
+        let mut numbers = self.table.start(codes.len());
+        for (class, members) in (0..).zip(classes.members()) {
             for &example in members {
-                self.within[states[example] as usize] += 1;
+                let number = numbers.of(codes[example]);
+                let Some(state) = self.states.get_mut(number) else {
+                    self.states.push(State { total: 1, within: 1, class });
+                    continue;
+                };
+                if state.class != class {
+                    joint.add(state.within);
+                    (state.class, state.within) = (class, 0);
+                }
+                state.within += 1;
+                state.total += 1;
             }
-            // The first visit of a state takes its count away; later ones count a 0, which weighs nothing.
-            for &example in members {
-                let state = states[example] as usize;
-                let count = std::mem::take(&mut self.within[state]);
-                self.total[state] += count;
-                self.sizes[count as usize] += 1;
-            }
-            joint += drain(&mut self.sizes[..=members.len()]);
         }
-        for &count in &self.total {
-            self.sizes[count as usize] += 1;
+        for state in &self.states {
+            marginal.add(state.total);
+            joint.add(state.within);
         }
-        let marginal = drain(&mut self.sizes);
-        let n = states.len() as f64;
+        let (marginal, joint) = (marginal.drain(), joint.drain());
+        let n = codes.len() as f64;
         let class_entropy = classes.entropy();
         // The bounds hold exactly; clamping removes the rounding.
         let i_ty = (class_entropy - (marginal - joint) / n).clamp(0.0, class_entropy);
@@ -156,15 +164,32 @@ impl Counts {
     }
 }
 
-/// Σ c log₂c over all states, from how many states have count c; leaves zeros. Summed by ascending c, whatever the states' order.
-fn drain(sizes: &mut [u32]) -> f64 {
-    let mut sum = 0.0;
-    for (count, states) in sizes.iter_mut().enumerate() {
-        let states = std::mem::take(states);
-        if states > 0 && count > 1 {
-            let count = count as f64;
-            sum += f64::from(states) * count * libm::log2(count);
+/// How many states have a count of 0, 1, 2, … A count of 1 weighs nothing and is left out.
+#[derive(Debug, Default)]
+struct Sizes(Vec<u32>);
+
+impl Sizes {
+    #[inline(always)]
+    fn add(&mut self, count: u32) {
+        let count = count as usize;
+        if count > 1 {
+            if count >= self.0.len() {
+                self.0.resize(count + 1, 0);
+            }
+            self.0[count] += 1;
         }
     }
-    sum
+
+    /// Σ c log₂c over all states, summed by ascending c, whatever the states' order. Begins anew.
+    fn drain(&mut self) -> f64 {
+        let mut sum = 0.0;
+        for (count, &states) in self.0.iter().enumerate() {
+            if states > 0 {
+                let count = count as f64;
+                sum += f64::from(states) * count * libm::log2(count);
+            }
+        }
+        self.0.clear();
+        sum
+    }
 }

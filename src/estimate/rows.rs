@@ -1,4 +1,4 @@
-//! Which examples fall into the same bins in every unit: exact numbers for the distinct rows of bin indices.
+//! Which examples fall into the same bins in every unit: exact codes for the rows of bin indices.
 //!
 //! Each example gets a 64-bit code that is equal for two examples if and only if their rows are equal, so that no row is ever
 //! compared again. A unit whose indices span R values is one digit of radix R; digits are packed one after the other. When the
@@ -8,20 +8,25 @@
 //! An index is ⌊t/w⌋ as f32 arithmetic gives it (division, then floor), a whole number or, where t/w overflows, an infinity.
 
 use super::Sample;
-use crate::math::simd::{Block, Isa, Kernel, LANES, Simd, blocks, flat};
+use crate::math::exec::Exec;
+use crate::math::simd::{Block, Kernel, LANES, Simd, flat};
 
 /// 2^23: a whole number below it, added to it, stands in the sum's low 23 bits.
 const SHIFT: f32 = 8_388_608.0;
+/// Blocks of examples that are packed together: their digits stay in the first cache.
+const PIECE: usize = 64;
+/// Values of a sample from which on threads share the packing: it then takes long enough to wake them.
+const SHARED: usize = 1 << 20;
 
-/// Numbers the distinct rows; keeps its memory from call to call.
+/// Codes of the rows of a sample; keeps its memory from call to call.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    /// Code of each example; after numbering, the number of its row.
+    /// Code of each example.
     codes: Vec<u64>,
     /// Bits of the codes in use; 0 while all examples are still the same.
     used: u32,
-    /// Digits of one group of units, an example a lane.
-    digits: Vec<Block>,
+    /// Smallest and largest value of each unit.
+    extents: Vec<(f32, f32)>,
     /// The group of units that waits to be packed.
     group: Vec<Digit>,
     table: Table,
@@ -36,13 +41,15 @@ pub(super) struct Table {
     keys: Vec<u64>,
 }
 
-/// What packing has come to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Packed {
-    /// Codes that tell the rows so far apart.
-    Coded,
-    /// Numbers already: no two rows are equal, and further units cannot change that.
+/// What the rows of a sample are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// All the same.
+    AllEqual,
+    /// No two the same.
     AllDistinct,
+    /// As their codes are.
+    Coded,
 }
 
 /// One unit as a digit of the code.
@@ -56,105 +63,136 @@ struct Digit {
 }
 
 impl Rows {
-    /// Numbers the rows of `sample` under bins of width `width`. Afterwards [`Rows::numbers`] holds one number below the value
-    /// returned, the count of distinct rows, for each example.
-    pub(super) fn number(&mut self, sample: &Sample<'_>, width: f32, isa: Isa) -> usize {
-        self.start(sample.examples());
-        match self.pack_units(sample, width, isa) {
-            Packed::AllDistinct => sample.examples(),
-            Packed::Coded => self.table.number(&mut self.codes),
+    /// Makes the codes of the rows of `sample` under bins of width `width`.
+    pub(super) fn load(&mut self, sample: &Sample<'_>, width: f32, exec: Exec) -> Kind {
+        self.codes.clear();
+        self.codes.resize(sample.examples(), 0);
+        self.group.clear();
+        self.used = 0;
+        let exec = Exec { parallel: exec.parallel && sample.examples() * sample.units() >= SHARED, ..exec };
+        match self.pack_units(sample, width, exec) {
+            true if self.used == 0 => Kind::AllEqual,
+            true => Kind::Coded,
+            false => Kind::AllDistinct,
         }
     }
 
-    /// Number of each example's row.
-    pub(super) fn numbers(&self) -> &[u64] {
+    /// Code of each example.
+    pub(super) fn codes(&self) -> &[u64] {
         &self.codes
     }
 
-    /// Codes of `examples` examples without any digit.
-    fn start(&mut self, examples: usize) {
-        self.codes.clear();
-        self.codes.resize(examples, 0);
-        self.digits.resize(blocks(examples), Block::default());
-        self.group.clear();
-        self.used = 0;
+    /// Replaces the codes by numbers below how many rows there are, which is returned.
+    pub(super) fn number(&mut self) -> usize {
+        self.table.number(&mut self.codes)
     }
 
-    /// Packs all units into the codes.
-    fn pack_units(&mut self, sample: &Sample<'_>, width: f32, isa: Isa) -> Packed {
+    /// Packs all units into the codes. False if no two rows are equal before the last unit: further ones cannot change that.
+    fn pack_units(&mut self, sample: &Sample<'_>, width: f32, exec: Exec) -> bool {
+        self.extents.clear();
+        self.extents.resize(sample.units(), (0.0, 0.0));
+        let extent = |(): &mut (), unit: usize, to: &mut [(f32, f32)]| to[0] = exec.isa.dispatch(Extent(sample.unit(unit)));
+        exec.pieces(&mut self.extents, 1, || (), extent);
         let mut product = 1.0;
         for unit in 0..sample.units() {
-            let (low, high) = isa.dispatch(Extent(sample.unit(unit)));
+            let (low, high) = self.extents[unit];
             let (low, high) = ((low / width).floor(), (high / width).floor());
             if low == high {
                 continue; // One bin for all tells nothing.
             }
             let radix = high - low + 1.0;
             // The comparisons fail for infinities. Within them, every index and every difference of indices is exact.
-            let packed = if low.abs().max(high.abs()) <= SHIFT && radix <= SHIFT {
+            let goes_on = if low.abs().max(high.abs()) <= SHIFT && radix <= SHIFT {
                 let full = product * radix > SHIFT;
-                let packed = if full { self.pack_group(sample, width, isa, product) } else { Packed::Coded };
+                let goes_on = !full || self.pack_group(sample, width, exec, product);
                 product = if full { radix } else { product * radix };
                 self.group.push(Digit { unit, low, radix });
-                packed
+                goes_on
             } else {
-                isa.dispatch(Indices { values: sample.unit(unit), width, digits: &mut self.digits });
-                self.pack(isa, u32::BITS)
+                self.pack(u32::BITS, exec, |first, codes| {
+                    exec.isa.dispatch(PackIndex { values: &sample.unit(unit)[first..][..codes.len()], width, codes });
+                })
             };
-            if packed == Packed::AllDistinct {
-                return packed;
+            if !goes_on {
+                return false;
             }
         }
-        if self.group.is_empty() { Packed::Coded } else { self.pack_group(sample, width, isa, product) }
+        self.group.is_empty() || self.pack_group(sample, width, exec, product)
     }
 
     /// Packs the waiting group, whose radices multiply to `product` ≥ 2.
-    fn pack_group(&mut self, sample: &Sample<'_>, width: f32, isa: Isa, product: f32) -> Packed {
-        isa.dispatch(Digits { sample, group: &self.group, width, digits: &mut self.digits });
-        self.group.clear();
-        self.pack(isa, bits(product as u64))
+    fn pack_group(&mut self, sample: &Sample<'_>, width: f32, exec: Exec, product: f32) -> bool {
+        let mut group = std::mem::take(&mut self.group);
+        let bits = bits(product as u64);
+        let goes_on = self.pack(bits, exec, |first, codes| {
+            exec.isa.dispatch(PackGroup { sample, group: &group, width, first, bits, codes });
+        });
+        group.clear();
+        self.group = group;
+        goes_on
     }
 
-    /// Appends the low `bits` (1 to 32) of every digit to its code, unless the codes in full are distinct already.
-    fn pack(&mut self, isa: Isa, bits: u32) -> Packed {
+    /// Appends `bits` (1 to 32) to every code by `append`, which gets some codes and the example of the first. False, and nothing is
+    /// done, if the codes are full and distinct already.
+    fn pack(&mut self, bits: u32, exec: Exec, append: impl Fn(usize, &mut [u64]) + Send + Sync) -> bool {
         if self.used + bits > u64::BITS {
             let distinct = self.table.number(&mut self.codes);
             if distinct == self.codes.len() {
-                return Packed::AllDistinct;
+                return false;
             }
             self.used = self::bits(distinct as u64);
         }
         self.used += bits;
-        isa.dispatch(Append { codes: &mut self.codes, digits: flat(&self.digits), bits });
-        Packed::Coded
+        const EXAMPLES: usize = PIECE * LANES;
+        exec.pieces(&mut self.codes, EXAMPLES, || (), |(), piece, codes| append(piece * EXAMPLES, codes));
+        true
     }
 }
 
 impl Table {
     /// Replaces every code by its number, in the order of first occurrence. Returns how many there are.
     pub(super) fn number(&mut self, codes: &mut [u64]) -> usize {
+        let mut numbers = self.start(codes.len());
+        codes.iter_mut().for_each(|code| *code = numbers.of(*code) as u64);
+        self.keys.len()
+    }
+
+    /// Begins anew for up to `most` codes.
+    pub(super) fn start(&mut self, most: usize) -> Numbers<'_> {
         // At most half full, so that probes stay short.
-        let size = (2 * codes.len().max(1)).next_power_of_two();
-        let shift = u64::BITS - size.trailing_zeros();
+        let size = (2 * most.max(1)).next_power_of_two();
         self.slots.clear();
         self.slots.resize(size, 0);
         self.keys.clear();
-        for code in codes {
-            let mut slot = (hash(*code) >> shift) as usize;
-            *code = loop {
-                let entry = &mut self.slots[slot];
-                if *entry == 0 {
-                    self.keys.push(*code);
-                    *entry = self.keys.len() as u32;
-                    break u64::from(*entry) - 1;
-                }
-                if self.keys[*entry as usize - 1] == *code {
-                    break u64::from(*entry) - 1;
-                }
-                slot = (slot + 1) & (size - 1);
-            };
+        Numbers { slots: &mut self.slots, keys: &mut self.keys, shift: u64::BITS - size.trailing_zeros() }
+    }
+}
+
+/// A table while codes are looked up.
+pub(super) struct Numbers<'a> {
+    slots: &'a mut [u32],
+    keys: &'a mut Vec<u64>,
+    shift: u32,
+}
+
+impl Numbers<'_> {
+    /// The number of a code: of a new one, how many came before.
+    #[inline(always)]
+    pub(super) fn of(&mut self, code: u64) -> usize {
+        let last = self.slots.len() - 1;
+        let mut slot = (hash(code) >> self.shift) as usize & last;
+        loop {
+            let entry = self.slots[slot] as usize;
+            if entry == 0 {
+                self.keys.push(code);
+                self.slots[slot] = self.keys.len() as u32;
+                return self.keys.len() - 1;
+            }
+            if self.keys[entry - 1] == code {
+                return entry - 1;
+            }
+            slot = (slot + 1) & last;
         }
-        self.keys.len()
     }
 }
 
@@ -192,71 +230,67 @@ impl Kernel for Extent<'_> {
     }
 }
 
-/// Digits of a group of units: ((i₁ − low₁)·R₂ + (i₂ − low₂))·R₃ + …, with 2^23 added to leave them in the low bits.
-struct Digits<'a, 's> {
+/// Appends the digits of a group of units to the codes of some examples: ((i₁ − low₁)·R₂ + (i₂ − low₂))·R₃ + …, with 2^23 added to
+/// leave them in the low bits.
+struct PackGroup<'a, 's> {
     sample: &'a Sample<'s>,
     group: &'a [Digit],
     width: f32,
-    digits: &'a mut [Block],
+    first: usize,
+    bits: u32,
+    codes: &'a mut [u64],
 }
 
-impl Kernel for Digits<'_, '_> {
+impl Kernel for PackGroup<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let width = s.splat(self.width);
-        self.digits.fill(Block::default());
+        let mut digits = [Block::default(); PIECE];
         for digit in self.group {
-            let (full, tail) = chunks(self.sample.unit(digit.unit));
-            for (out, chunk) in self.digits.iter_mut().zip(full.iter().chain([&tail.0])) {
+            let (full, tail) = chunks(&self.sample.unit(digit.unit)[self.first..][..self.codes.len()]);
+            for (out, chunk) in digits.iter_mut().zip(full.iter().chain([&tail.0])) {
                 let value = s.sub(index(s, s.load(&Block(*chunk)), width), s.splat(digit.low));
                 let value = s.mul_add(s.load(out), s.splat(digit.radix), value);
                 s.store(out, value);
             }
         }
-        for out in self.digits {
+        for out in &mut digits {
             let shifted = s.add(s.load(out), s.splat(SHIFT));
             s.store(out, shifted);
         }
+        append(self.codes, &digits, self.bits);
     }
 }
 
-/// The plain indices of one unit.
-struct Indices<'a> {
+/// Appends the plain indices of one unit to the codes of some examples.
+struct PackIndex<'a> {
     values: &'a [f32],
     width: f32,
-    digits: &'a mut [Block],
+    codes: &'a mut [u64],
 }
 
-impl Kernel for Indices<'_> {
+impl Kernel for PackIndex<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        let mut digits = [Block::default(); PIECE];
         let (full, tail) = chunks(self.values);
-        for (out, chunk) in self.digits.iter_mut().zip(full.iter().chain([&tail.0])) {
+        for (out, chunk) in digits.iter_mut().zip(full.iter().chain([&tail.0])) {
             s.store(out, index(s, s.load(&Block(*chunk)), s.splat(self.width)));
         }
+        append(self.codes, &digits, u32::BITS);
     }
 }
 
 /// Appends the low bits of digits to codes.
-struct Append<'a> {
-    codes: &'a mut [u64],
-    digits: &'a [f32],
-    bits: u32,
-}
-
-impl Kernel for Append<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let mask = u32::MAX >> (u32::BITS - self.bits);
-        for (code, digit) in self.codes.iter_mut().zip(self.digits) {
-            *code = (*code << self.bits) | u64::from(digit.to_bits() & mask);
-        }
+#[inline(always)]
+fn append(codes: &mut [u64], digits: &[Block; PIECE], bits: u32) {
+    let mask = u32::MAX >> (u32::BITS - bits);
+    for (code, digit) in codes.iter_mut().zip(flat(digits)) {
+        *code = (*code << bits) | u64::from(digit.to_bits() & mask);
     }
 }
 
@@ -287,12 +321,15 @@ mod tests {
         let classes = Classes::new(&vec![0; values.ncols()]);
         let sample = Sample::new(values.view(), &classes).unwrap();
         let mut rows = Rows::default();
-        let distinct = rows.number(&sample, 1.0, Isa::best());
+        let distinct = match rows.load(&sample, 1.0, Exec::serial()) {
+            Kind::AllEqual => 1,
+            Kind::AllDistinct => values.ncols(),
+            Kind::Coded => rows.number(),
+        };
         for i in 0..values.ncols() {
-            assert!(rows.numbers()[i] < distinct as u64);
             for j in 0..i {
                 let equal = values.column(i) == values.column(j);
-                assert_eq!(rows.numbers()[i] == rows.numbers()[j], equal, "examples {j} and {i}");
+                assert_eq!(rows.codes()[i] == rows.codes()[j], equal, "examples {j} and {i}");
             }
         }
         distinct

@@ -67,7 +67,7 @@ impl SampleFile {
         } else if start.starts_with(b"\x93NUMPY") {
             Kind::Table(Format::Npy(array(&mut file).map_err(invalid)?))
         } else if start.starts_with(b"PAR1") {
-            Kind::Table(Format::Parquet(Numbers::open(path).map_err(|e| Failure::from_error(Exit::Invalid, &e))?))
+            Kind::Table(Format::Parquet(Numbers::open(path).map_err(|e| invalid(e.to_string()))?))
         } else {
             Kind::Table(Format::Csv(csv::Layout::find(file).map_err(invalid)?))
         };
