@@ -21,14 +21,14 @@
 //! | [`store`] | records, atomic commit, index, tables; knows Parquet | `grid`, `cohort`, `data`, `train`, `estimate` (their checked types) |
 //! | [`launch`] | where tasks run; no kernels | `grid`, `cohort` (its launcher settings), `store` (leases, small files) |
 //! | [`worker`] | executes one task: joins kernels to the store | `launch` (messages), `store`, `grid`, `data`, `train`, `estimate`, `math` |
-//! | [`aggregate`] | statistics over runs, tables of a cohort | `store`, `grid`, `cohort`, `train`, `estimate` |
+//! | [`aggregate`] | statistics over runs, tables of a cohort | `store`, `grid`, `cohort`, `train`, `estimate`, `math` |
 //! | [`query`] | what is known of runs; finding, comparing, carrying over | `store`, `grid`, `cohort`, `aggregate`, `train`, `estimate` |
 //! | [`plot`] | figures from numbers | nothing of ours |
 //! | [`findings`] | what tables show of the published claims; pure | nothing of ours |
 //! | [`report`] | HTML pages from numbers | `findings` |
 //! | [`cli`] | one file per subcommand | everything |
 //!
-//! `math`, `train`, `estimate`, `grid` do no I/O, read no clock and no environment. A test (`tests/architecture.rs`) holds these rules.
+//! `math`, `train`, `estimate`, `study`, `grid`, `plot`, `findings`, `report` do no I/O, read no clock and no environment. A test (`tests/architecture.rs`) holds these rules.
 
 pub mod aggregate;
 pub mod cli;

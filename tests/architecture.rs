@@ -15,7 +15,7 @@ use source::{blank_literals, paths, without_tests};
 /// Lines of a file before its tests at most. The guide is 400.
 const MOST_LINES: usize = 600;
 /// Rooms without I/O, clock, environment and logging.
-const PURE: [&str; 7] = ["math", "train", "estimate", "grid", "plot", "findings", "report"];
+const PURE: [&str; 8] = ["math", "train", "estimate", "study", "grid", "plot", "findings", "report"];
 /// A room that takes bytes, not files: as pure, but for the traits of `std::io`, by which libraries read from memory.
 const FROM_MEMORY: &str = "data";
 /// What a pure room may not name.

@@ -21,6 +21,10 @@ enum Manner {
     Whole,
     /// So many bytes of what was asked for, then nothing more; this often.
     Breaks(usize, usize),
+    /// So many bytes on the first connection, none on the following ones up to this, then as Good.
+    Dies(usize, usize),
+    /// As Good, without a word of which content it is; the first two connections break off.
+    Untagged,
     /// From another place.
     Redirects,
     /// There is none.
@@ -64,11 +68,15 @@ fn answer(
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
     let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
-    let mut start = 0;
+    let (mut start, mut known) = (0, None);
+    let tag = format!("\"{}\"", content.len());
     for line in lines {
         let line = line?.to_ascii_lowercase();
         if let Some(range) = line.strip_prefix("range: bytes=") {
             start = range.trim_end_matches('-').parse().unwrap_or(0);
+        }
+        if let Some(of) = line.strip_prefix("if-range: ") {
+            known = Some(of.to_owned());
         }
         if line.is_empty() {
             break;
@@ -83,9 +91,10 @@ fn answer(
         }
         _ => {}
     }
-    if manner == Manner::Whole || start == 0 {
+    if manner == Manner::Whole || start == 0 || known.is_some_and(|known| known != tag) {
         start = 0;
-        head(&format!("200 OK\r\nContent-Length: {}", content.len()))?;
+        let told = if manner == Manner::Untagged { String::new() } else { format!("ETag: {tag}\r\n") };
+        head(&format!("200 OK\r\n{told}Content-Length: {}", content.len()))?;
     } else if start >= content.len() {
         return head(&format!("416 Range Not Satisfiable\r\nContent-Range: bytes */{}\r\nContent-Length: 0", content.len()));
     } else {
@@ -93,7 +102,13 @@ fn answer(
         head(&format!("206 Partial Content\r\nContent-Range: bytes {start}-{end}/{total}\r\nContent-Length: {}", total - start))?;
     }
     let mut rest = &content[start..];
-    if let Manner::Breaks(bytes, times) = manner
+    let breaks = match manner {
+        Manner::Breaks(bytes, times) => Some((bytes, times)),
+        Manner::Dies(bytes, times) => Some((if *broken == 0 { bytes } else { 0 }, times)),
+        Manner::Untagged => Some((100_000, 2)),
+        _ => None,
+    };
+    if let Some((bytes, times)) = breaks
         && *broken < times
     {
         *broken += 1;
@@ -170,23 +185,42 @@ fn a_connection_that_breaks_off_is_taken_up_where_it_was() {
 
 #[test]
 fn what_came_is_kept_for_a_later_call() {
-    let (lab, part) = (Lab::new(), "d/mushroom/.agaricus-lepiota.data.part");
-    fs::create_dir_all(lab.path("d/mushroom")).expect("a directory");
-    fs::write(lab.path(part), &mushrooms()[..12_345]).expect("a part");
-    let silent = Server::start(mushrooms(), Manner::Breaks(0, usize::MAX));
-    let said = fetch(&lab, &silent.address).expect(3).stderr;
+    let lab = Lab::new();
+    // It breaks off once, and then brings nothing until the client has had enough: a first try that brought something, four that did not.
+    let server = Server::start(mushrooms(), Manner::Dies(12_345, 5));
+    let said = fetch(&lab, &server.address).expect(3).stderr;
     assert!(said.contains("12345 bytes are kept, call again to go on"), "{said}");
     assert!(!lab.path(PLACE).exists());
+    fetch(&lab, &server.address).expect(0);
+    assert_there(&lab);
+    assert_eq!(server.asked().iter().map(|(_, start)| *start).collect::<Vec<_>>(), [0, 12_345, 12_345, 12_345, 12_345, 12_345]);
+}
+
+#[test]
+fn a_part_of_something_else_is_begun_again() {
+    let (lab, part) = (Lab::new(), "d/mushroom/.agaricus-lepiota.data.part");
+    fs::create_dir_all(lab.path("d/mushroom")).expect("a directory");
+    // Of unknown origin, or from another server, a part is no beginning: here every letter of it is wrong.
+    let wrong = vec![b'#'; 12_345];
+    fs::write(lab.path(part), &wrong).expect("a part");
     let good = Server::start(mushrooms(), Manner::Good);
+    fs::write(lab.path(&format!("{part}-of")), "http://127.0.0.1:1/agaricus-lepiota.data\n\"1\"\n").expect("a note");
     fetch(&lab, &good.address).expect(0);
     assert_there(&lab);
-    assert_eq!(good.asked()[0].1, 12_345);
-    // A part that is whole already needs its name only; a server that knows no parts sends all.
-    for manner in [Manner::Good, Manner::Whole] {
-        fs::rename(lab.path(PLACE), lab.path(part)).expect("a file");
-        fetch(&lab, &Server::start(mushrooms(), manner).address).expect(0);
-        assert_there(&lab);
-    }
+    assert_eq!(good.asked()[0].1, 0);
+    // From the same server, which has another content now and says so.
+    fs::remove_file(lab.path(PLACE)).expect("a file");
+    fs::write(lab.path(part), &wrong).expect("a part");
+    fs::write(lab.path(&format!("{part}-of")), format!("{}agaricus-lepiota.data\n\"1\"\n", good.address)).expect("a note");
+    fetch(&lab, &good.address).expect(0);
+    assert_there(&lab);
+    assert_eq!(good.asked()[1].1, 12_345);
+    // One that does not say which content it is, of a file without a known checksum: every try begins at the beginning.
+    let untagged = Server::start(mushrooms(), Manner::Untagged);
+    fs::remove_file(lab.path(PLACE)).expect("a file");
+    fetch(&lab, &untagged.address).expect(0);
+    assert_there(&lab);
+    assert_eq!(untagged.asked().iter().map(|(_, start)| *start).collect::<Vec<_>>(), [0, 0, 0]);
 }
 
 #[test]

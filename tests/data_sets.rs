@@ -139,6 +139,9 @@ fn what_is_wrong_with_data_is_told_before_anything_runs() {
     let lab = Lab::new();
     lab.write("words.csv", "a,b\n1,2\nx,3\n");
     lab.write("pictures", "hello");
+    lab.write("none.csv", "a,b\n");
+    lab.write("some.csv", "a,b\n1,2\n3,4\n");
+    lab.write("one.csv", "a,b\n1,2\n");
     lab.write("open.csv", "a,b\n1,x\n2,\"y\n3,x\n4,y\n");
     lab.write("holes.csv", "a,b\nx,2\n,3\n");
     fs::write(lab.path("wide.csv"), "a,b\n1,2\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()).expect("a file");
@@ -160,6 +163,18 @@ fn what_is_wrong_with_data_is_told_before_anything_runs() {
         ("{ csv = { path = 'holes.csv', label = 0 } }", &["holes.csv: line 3, column `a`: nothing; expected a label"]),
         ("{ csv = { path = 'wide.csv', label = 'b' } }", &["wide.csv: bytes that are no text (UTF-16, perhaps); expected CSV"]),
         ("{ csv = { path = 'd.parquet', label = 'b' } }", &["d.parquet: a Parquet file; expected CSV"]),
+        (
+            "{ csv = { path = 'none.csv', label = 'b', test_path = 'some.csv' } }",
+            &["none.csv: no example; expected at least one to train on and one to test on"],
+        ),
+        (
+            "{ csv = { path = 'some.csv', label = 'b', test_path = 'none.csv' } }",
+            &["none.csv: no example; expected at least one to train on and one to test on"],
+        ),
+        (
+            "{ csv = { path = 'one.csv', label = 'b', train_fraction = 0.5 } }",
+            &["one.csv: 1 example; expected at least one to train on and one to test on"],
+        ),
         (
             "{ idx = { images = 'pictures', labels = 'pictures' } }",
             &["pictures: a file that begins with 68 65", "expected an IDX file"],

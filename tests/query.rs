@@ -88,6 +88,18 @@ fn status_counts_runs_and_gives_reasons() {
     let watched = lab.call(&["status", "a", "--watch", "--json"]).expect(0).stdout;
     assert_eq!((watched.lines().count(), serde_json::from_str::<Value>(&watched).expect("one line")), (1, a));
     assert!(lab.call(&["status", "none"]).expect(3).stderr.contains("there are: a, b"));
+    // A directory that was copied is no cohort, and keeps nobody from asking about the others.
+    for copy in ["b copy", "c"] {
+        let dir = lab.path("results").join(copy);
+        fs::create_dir(&dir).and_then(|()| fs::copy(lab.path("results/b/cohort.toml"), dir.join("cohort.toml"))).expect("a copy");
+        let all = json(&lab.call(&["status", "--json"]).expect(0));
+        assert_eq!(all.as_array().map(Vec::len), Some(2), "{copy}");
+        lab.call(&["find"]).expect(0);
+        let said = lab.call(&["status", copy]).expect(3).stderr;
+        let expected = if copy == "c" { "this directory has the name `b`; expected `c`" } else { "there are: a, b\n" };
+        assert!(said.contains(expected), "{said}");
+        fs::remove_dir_all(dir).expect("a copy");
+    }
     assert!(lab.call(&["status", "--out", "nowhere"]).expect(6).stderr.contains("no store"));
     assert!(before == tree(&lab.path("results")), "status only reads");
 }
@@ -279,6 +291,13 @@ fn a_part_is_carried_over_and_conflicts_are_told_before_anything_is_written() {
     assert_eq!((&runs["ok"], &runs["missing"]), (&Value::from(2), &Value::from(6)));
     assert!(lab.call(&["export", "status=lost", "--to", "none"]).expect(3).stderr.contains("no run is selected"));
     assert!(!lab.path("none").exists());
+
+    // What cannot be read is not taken for what is not there: a link in a circle stands for a file server that fails.
+    fs::create_dir_all(lab.path("ill/a")).expect("a directory");
+    std::os::unix::fs::symlink("cohort.toml", lab.path("ill/a/cohort.toml")).expect("a link");
+    let said = lab.call(&["import", "part", "--out", "ill"]).expect(6).stderr;
+    assert!(said.contains("cannot read ill/a/cohort.toml"), "{said}");
+    assert!(lab.path("ill/a/cohort.toml").is_symlink());
 
     lab.write("other.toml", &A.replace("n_runs = 2", "n_runs = 1"));
     lab.call(&["run", "other.toml", "--out", "other", "--workers", "1", "--threads", "1"]).expect(4);

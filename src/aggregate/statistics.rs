@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use crate::math::moments::moments;
 use crate::store::tables::Statistics;
 
 /// Quantile 0.975 of the standard normal distribution.
@@ -12,23 +13,14 @@ const ASYMPTOTIC: u32 = 400;
 /// Statistics of finite values; a confidence interval by Student's t. `None` where there are too few values.
 #[must_use]
 pub fn statistics(values: &[f64]) -> Statistics {
+    let Some(moments) = moments(values) else { return Statistics::default() };
     let n = values.len();
-    if n == 0 {
-        return Statistics::default();
-    }
-    let count = n as f64;
-    let mean = values.iter().sum::<f64>() / count;
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let median = f64::midpoint(sorted[(n - 1) / 2], sorted[n / 2]);
-    let location = Statistics { mean: Some(mean), median: Some(median), ..Statistics::default() };
-    if n == 1 {
-        return location;
-    }
-    // Two passes: no cancellation when the values are close to each other.
-    let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
-    let sd = (squares / (count - 1.0)).sqrt();
-    let sem = sd / count.sqrt();
+    let location = Statistics { mean: Some(moments.mean), median: Some(median), ..Statistics::default() };
+    let Some(sd) = moments.sd() else { return location };
+    let sem = sd / (n as f64).sqrt();
     let freedom = u32::try_from(n - 1).unwrap_or(u32::MAX);
     Statistics { sd: Some(sd), sem: Some(sem), ci95: Some(t_975(freedom) * sem), ..location }
 }

@@ -289,7 +289,7 @@ pub fn tables_and_figures(loaded: &Loaded, index: &Index, dir: &Path) -> Result<
     // CSV that somebody asked for stays in step.
     let with_csv = summary.tables.iter().filter(|table| table.with_extension("csv").is_file()).cloned();
     write_csv(&OsDisk, &with_csv.collect::<Vec<_>>())?;
-    let figures = figures::draw(&loaded.cohort, dir)?;
+    let figures = figures::draw(loaded, dir)?;
     tensorboard::write(loaded, index, dir, tensorboard::REPEATS, |experiment| experiment.settings.tensorboard)?;
     let state = dir.join(STATE);
     let status = status(loaded.study(), index, &[])?;

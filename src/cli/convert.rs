@@ -8,7 +8,8 @@ use clap::Args;
 
 use super::exit::{Exit, Failure};
 use super::print::print;
-use crate::cohort::convert::{Converted, Old, convert as convert_files, safe_name};
+use crate::cohort::convert::{Converted, Old, convert as convert_files};
+use crate::cohort::safe_name;
 
 /// Turn the JSON configurations of deep-bottleneck into cohort files
 #[derive(Args, Debug)]

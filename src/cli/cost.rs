@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::exit::Failure;
 use super::load::{self, Loaded};
 use super::machine::{self, LauncherArguments};
-use super::progress::duration;
+use super::progress::{duration, duration_of};
 use crate::grid::Grid;
 use crate::grid::plan::{Task, plan as plan_of};
 use crate::grid::predict::{Kinds, Like, Model, Seconds, wall_seconds};
@@ -124,9 +124,9 @@ impl Cost {
 }
 
 /// CPU seconds that each task is expected to take.
-pub fn of_each(loaded: &Loaded, tasks: &[Task], index: &Index, out: &Path) -> Result<Vec<f64>, Failure> {
+pub fn of_each(loaded: &Loaded, tasks: &[Task], store: Option<(&Index, &Path)>) -> Result<Vec<f64>, Failure> {
     let kinds = Kinds::of(tasks);
-    let mut known = Known::new(Some((index, out)), true);
+    let mut known = Known::new(store, true);
     known.learn(loaded, &kinds, 1)?;
     let by_kind: Vec<f64> = kinds.samples.iter().map(|(task, _)| known.model.task(task).mean).collect();
     Ok(kinds.of.iter().map(|&kind| by_kind[kind as usize]).collect())
@@ -204,7 +204,7 @@ impl Cost {
 
     /// One line for people; nothing where there is nothing to do.
     pub fn line(&self) -> Option<String> {
-        let of = |seconds: f64| duration(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
+        let of = |seconds: f64| duration_of(seconds).map_or_else(|| "more than a thousand years".to_owned(), duration);
         let (past, measured, scaled) = self.kinds;
         let sources = [(past, "this store's past"), (measured, "measuring just now"), (scaled, "a rough scale")];
         let sources: Vec<_> = sources.iter().filter(|(kinds, _)| *kinds > 0).map(|(_, source)| *source).collect();

@@ -9,7 +9,7 @@ use super::StoreArguments;
 use super::columns::aligned;
 use super::exit::{Exit, Failure};
 use super::print::print;
-use super::progress::duration;
+use super::progress::{duration, duration_of};
 use super::studies::Open;
 use crate::query::explain::{Explanation, explain as explain_runs};
 use crate::query::study::resolve;
@@ -77,7 +77,7 @@ fn text(e: &Explanation) -> String {
     }
     text.push_str("attempts\n");
     let row = |a: &crate::query::explain::AttemptFacts| {
-        let took = Duration::try_from_secs_f64(a.seconds).unwrap_or_default();
+        let took = duration_of(a.seconds).unwrap_or_default();
         let took = if took < Duration::from_millis(100) { format!("{} ms", took.as_millis()) } else { duration(took) };
         let program = format!("{} ({})", a.version, a.commit.get(..8).unwrap_or(&a.commit));
         let cells = [a.attempt.to_string(), a.status.to_owned(), utc(a.started), took, a.host.clone(), a.launcher.clone()];

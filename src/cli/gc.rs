@@ -96,11 +96,10 @@ pub fn gc(arguments: &GcArguments, quiet: bool) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The trainings of all cohorts in the store.
+/// The trainings of all cohorts in the store, by whatever name their directories go now.
 fn wanted(out: &std::path::Path) -> Result<HashSet<Id>, Failure> {
     let mut wanted = HashSet::new();
-    for name in load::names(out) {
-        let loaded = load::by_name(out, &name)?;
+    for loaded in load::in_all_directories(out)? {
         wanted.extend(loaded.grid.runs().map(|run| run.training));
     }
     Ok(wanted)

@@ -65,7 +65,7 @@ impl From<ImportError> for Failure {
             ImportError::Archive(inner) => inner.into(),
             ImportError::Store(inner) => inner.into(),
             ImportError::OtherCohort { .. } | ImportError::BadCohort { .. } => Self::from_error(Exit::Invalid, &error),
-            ImportError::Write { .. } => Self::from_error(Exit::Store, &error),
+            ImportError::Write { .. } | ImportError::Read { .. } => Self::from_error(Exit::Store, &error),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -170,21 +171,43 @@ fn read(path: &Path) -> Result<Source, String> {
 /// The cohort of that name in a store, from the copy that its last run left.
 pub fn by_name(dir: &Path, name: &str) -> Result<Loaded, Failure> {
     let copy = dir.join(name).join(COPY);
-    let is_name =
-        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) && !name.starts_with("..");
-    if is_name && copy.is_file() {
-        return load(&copy);
+    if cohort::is_name(name) && copy.is_file() {
+        let loaded = load(&copy)?;
+        if loaded.cohort.name != name {
+            let text = format!(
+                "{}: the cohort in this directory has the name `{}`; expected `{name}`, as the directory, which may be a copy",
+                copy.display(),
+                loaded.cohort.name
+            );
+            return Err(Failure::new(Exit::Invalid, text));
+        }
+        return Ok(loaded);
     }
     let known = names(dir);
     let known = if known.is_empty() { "there is none".to_owned() } else { format!("there are: {}", known.join(", ")) };
     Err(Failure::new(Exit::Invalid, format!("no cohort `{name}` in {}; {known}", dir.display())))
 }
 
-/// Names of the cohorts in a store.
+/// Names of the cohorts in a store: of the directories with the file of a cohort of that name. A copy that somebody made of such a
+/// directory is none; one whose file gives no name is, so that whoever loads it says what is wrong.
 pub fn names(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut names: Vec<String> =
-        entries.filter(|e| e.path().join(COPY).is_file()).map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    let is_cohort = |name: &String, copy: &Path| {
+        let own = fs::read_to_string(copy).ok().and_then(|text| cohort::name_in(&text));
+        cohort::is_name(name) && own.is_none_or(|own| own == *name)
+    };
+    let named = copies(dir).into_iter().map(|(name, copy)| (name.to_string_lossy().into_owned(), copy));
+    let mut names: Vec<String> = named.filter(|(name, copy)| is_cohort(name, copy)).map(|(name, _)| name).collect();
     names.sort();
     names
+}
+
+/// The cohorts of all directories of a store, also of those that were copied or renamed: what any of them asks for is of use.
+pub fn in_all_directories(dir: &Path) -> Result<Vec<Loaded>, Failure> {
+    copies(dir).iter().map(|(_, copy)| load(copy)).collect()
+}
+
+/// The directories of a store with the file of a cohort, and those files.
+fn copies(dir: &Path) -> Vec<(OsString, PathBuf)> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|e| (e.file_name(), e.path().join(COPY))).filter(|(_, copy)| copy.is_file()).collect()
 }

@@ -19,7 +19,7 @@ use super::pilot_batch::{self, Crew, Says};
 use super::warning::Warning;
 use crate::launch::sge::journal::Line;
 use crate::launch::sge::pilot::{Leave, Place, Step, Work};
-use crate::launch::sge::sweep::{Sweep, SweepDir};
+use crate::launch::sge::sweep::{Assignment, Sweep, SweepDir};
 use crate::store::lease::{self, Board, FileBoard, Kept, Lease, State, Watch};
 use crate::store::{Index, Store};
 use crate::worker::provenance;
@@ -27,7 +27,7 @@ use crate::worker::serve::chain;
 
 /// Bytes of a log at most, and what is kept of a longer one.
 const LOG: (u64, u64) = (1 << 20, 1 << 18);
-/// Looks at the leases that may fail in a row.
+/// Looks at the leases, a lease taken among them, that may fail in a row.
 const PATIENCE: u32 = 8;
 /// Time between two looks whether a signal has come.
 const NAP: Duration = Duration::from_millis(50);
@@ -95,54 +95,74 @@ struct Pilot {
     crew: Crew,
 }
 
+/// What a pilot does next.
+enum Next {
+    /// The sweep has ended, or is gone.
+    Over(String),
+    /// The pilot's time is over.
+    MustGo,
+    /// Keep watch under this lease.
+    Watch(Kept),
+    /// Make the tables under this lease.
+    Tables(Kept),
+    /// Do a batch.
+    Batch(Taken),
+    /// Look again, after a heartbeat or at once.
+    Wait,
+    Again,
+    Leave(Leave),
+}
+
+/// A batch that was taken.
+struct Taken {
+    number: usize,
+    kept: Kept,
+    assignments: Vec<Assignment>,
+    /// What its silent holder said last.
+    silent: Option<String>,
+}
+
 impl Pilot {
     fn work(&mut self) -> Result<Exit, Failure> {
         let mut watching: Option<Kept> = None;
         let mut failures = 0;
         loop {
             bound_log();
-            if let Some(end) = self.dir.journal().map_err(cannot)?.end() {
-                tell!("the sweep is over: {end:?}");
-                return Ok(Exit::Done);
-            }
-            if self.crew.must_go(&self.sweep) {
-                return Ok(Exit::Requeue);
-            }
-            let step = match self.step(watching.is_some()) {
-                Ok(step) => step,
+            let next = match self.next(watching.is_some()) {
+                Ok(next) => next,
+                Err(_) if self.crew.must_go(&self.sweep) => Next::MustGo,
                 Err(error) if failures < PATIENCE => {
-                    // A file server that is busy or restarts; or the sweep was cancelled this moment, which the journal tells.
+                    // A file server that is busy or restarts; or the sweep was cancelled this moment, which the next look tells.
                     failures += 1;
-                    tell!("cannot look at the leases: {error}");
+                    tell!("cannot look at the leases or take one: {error}");
                     self.nap(self.interval() * failures);
                     continue;
                 }
                 Err(error) => return Err(cannot(error)),
             };
             failures = 0;
-            match step {
-                Step::Take { work, after, silent } => {
-                    let Some(kept) = self.take(work, after).map_err(cannot)? else { continue };
-                    match work {
-                        Work::Watch(..) => watching = Some(kept),
-                        Work::Tables => return self.tables(kept),
-                        Work::Batch(batch) => {
-                            if let Some(watch) = watching.take() {
-                                watch.settle(State::Free).map_err(cannot)?;
-                            }
-                            if let Some(exit) = self.batch(batch, kept, silent.as_deref())? {
-                                return Ok(exit);
-                            }
-                        }
+            match next {
+                Next::Over(why) => {
+                    tell!("the sweep is over: {why}");
+                    return Ok(Exit::Done);
+                }
+                Next::MustGo => return Ok(Exit::Requeue),
+                Next::Again => {}
+                Next::Watch(kept) => watching = Some(kept),
+                Next::Tables(kept) => return self.tables(kept),
+                Next::Batch(taken) => {
+                    watching.take().into_iter().for_each(|watch| settle(watch, State::Free));
+                    if let Some(exit) = self.batch(taken)? {
+                        return Ok(exit);
                     }
                 }
-                Step::Wait => {
+                Next::Wait => {
                     if watching.as_ref().is_some_and(|watch| !watch.is_held()) {
                         watching = None;
                     }
                     self.nap(self.interval());
                 }
-                Step::Leave(leave) => {
+                Next::Leave(leave) => {
                     tell!(
                         "{}",
                         match leave {
@@ -152,6 +172,40 @@ impl Pilot {
                     );
                     return Ok(Exit::Done);
                 }
+            }
+        }
+    }
+
+    /// Looks what is to be done, and takes it. An error is of the file system: it may pass.
+    fn next(&mut self, watching: bool) -> io::Result<Next> {
+        if let Some(end) = self.dir.journal()?.end() {
+            return Ok(Next::Over(format!("{end:?}")));
+        }
+        if self.crew.must_go(&self.sweep) {
+            return Ok(Next::MustGo);
+        }
+        let found = self.look_and_take(watching);
+        let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound && self.dir.read().is_ok_and(|it| it.is_none());
+        if found.as_ref().is_err_and(is_gone) { Ok(Next::Over("its files are gone".to_owned())) } else { found }
+    }
+
+    fn look_and_take(&mut self, watching: bool) -> io::Result<Next> {
+        let (work, after, silent) = match self.step(watching)? {
+            Step::Take { work, after, silent } => (work, after, silent),
+            Step::Wait => return Ok(Next::Wait),
+            Step::Leave(leave) => return Ok(Next::Leave(leave)),
+        };
+        let Some(kept) = self.take(work, after)? else { return Ok(Next::Again) };
+        let number = match work {
+            Work::Watch(..) => return Ok(Next::Watch(kept)),
+            Work::Tables => return Ok(Next::Tables(kept)),
+            Work::Batch(number) => number,
+        };
+        match self.dir.batch(&self.sweep.batches[number]) {
+            Ok(assignments) => Ok(Next::Batch(Taken { number, kept, assignments, silent })),
+            Err(error) => {
+                settle(kept, State::Free);
+                Err(error)
             }
         }
     }
@@ -186,9 +240,10 @@ impl Pilot {
     }
 
     /// Does a batch; an exit code if that was the last thing to do here.
-    fn batch(&mut self, batch: usize, kept: Kept, silent: Option<&str>) -> Result<Option<Exit>, Failure> {
-        let assignments = self.dir.batch(&self.sweep.batches[batch]).map_err(cannot)?;
-        tell!("batch {batch}, fence {}: {} tasks", kept.fence(), assignments.len());
+    fn batch(&mut self, taken: Taken) -> Result<Option<Exit>, Failure> {
+        let Taken { number, kept, assignments, silent } = taken;
+        let silent = silent.as_deref();
+        tell!("batch {number}, fence {}: {} tasks", kept.fence(), assignments.len());
         if let Some(silent) = silent {
             tell!("  taken over from one that is silent: {silent}");
         }
@@ -199,20 +254,13 @@ impl Pilot {
             tell!("  the lease is lost: another pilot has it");
             return done.map(|_| None);
         }
-        match done {
-            Ok(pilot_batch::End::Settled) => {
-                kept.settle(State::Done).map_err(cannot)?;
-                Ok(None)
-            }
-            Ok(pilot_batch::End::MustGo) => {
-                kept.settle(State::Free).map_err(cannot)?;
-                Ok(Some(Exit::Requeue))
-            }
-            Err(failure) => {
-                kept.settle(State::Free).map_err(cannot)?;
-                Err(failure)
-            }
-        }
+        let (state, exit) = match done {
+            Ok(pilot_batch::End::Settled) => (State::Done, Ok(None)),
+            Ok(pilot_batch::End::MustGo) => (State::Free, Ok(Some(Exit::Requeue))),
+            Err(failure) => (State::Free, Err(failure)),
+        };
+        settle(kept, state);
+        exit
     }
 
     /// Makes the tables and figures of the cohort as its directory has it now, and ends the sweep.
@@ -227,10 +275,18 @@ impl Pilot {
         tell!("  {} tables, {} figures", summary.tables.len(), figures.len());
         if kept.is_held() {
             self.dir.note(&Line::Ended).map_err(cannot)?;
-            kept.settle(State::Done).map_err(cannot)?;
+            settle(kept, State::Done);
             self.dir.drop_leases();
         }
         Ok(Exit::Done)
+    }
+}
+
+/// Gives a lease back. Where that fails it is silent soon and taken over, by whoever then finds what is left to do: a word in the log is all
+/// that it takes, and what happened under the lease must not be forgotten for it.
+fn settle(kept: Kept, state: State) {
+    if let Err(error) = kept.settle(state) {
+        tell!("cannot give a lease back, others wait for it now: {error}");
     }
 }
 
@@ -276,4 +332,86 @@ fn bound_log() {
         file.write_all_at(&text, 0)
     };
     let _ = cut();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::launch::sge::sweep::VERSION;
+
+    /// A board on which no lease can be taken for a while.
+    struct Flaky(FileBoard, AtomicU32);
+
+    impl Board for Flaky {
+        fn names(&self) -> io::Result<Vec<(String, u64)>> {
+            self.0.names()
+        }
+        fn read(&self, what: &str, fence: u64) -> io::Result<Option<Vec<u8>>> {
+            self.0.read(what, fence)
+        }
+        fn create(&self, what: &str, fence: u64, content: &[u8]) -> io::Result<bool> {
+            if self.1.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+                return Err(io::Error::other("the file server restarts"));
+            }
+            self.0.create(what, fence, content)
+        }
+        fn write(&self, what: &str, fence: u64, content: &[u8]) -> io::Result<bool> {
+            self.0.write(what, fence, content)
+        }
+        fn exists(&self, what: &str, fence: u64) -> io::Result<bool> {
+            self.0.exists(what, fence)
+        }
+        fn remove(&self, what: &str, fence: u64) -> io::Result<()> {
+            self.0.remove(what, fence)
+        }
+    }
+
+    /// How a pilot ends of which so many attempts to take the lease of the tables fail.
+    fn end(failing: u32, gone: bool) -> Result<Exit, Failure> {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path()).unwrap();
+        let dir = SweepDir::create(root.path()).unwrap();
+        let mut sweep = Sweep {
+            version: VERSION,
+            id: dir.id().to_owned(),
+            cohort: "none".into(),
+            tasks: 0,
+            heartbeat: 0,
+            deadline: 60,
+            h_rt: None,
+            workers: 1,
+            threads: 1,
+            checkpoint_every: 60.0,
+            arrays: vec![],
+            batches: vec![],
+        };
+        dir.write(&mut sweep, &[]).unwrap();
+        fs::create_dir_all(dir.leases()).unwrap();
+        let board = FileBoard::existing(dir.leases());
+        if gone {
+            dir.remove().unwrap();
+        }
+        let crew = Crew {
+            program: "none".into(),
+            arguments: vec![],
+            name: "a test".into(),
+            start: Instant::now(),
+            warning: Warning::listen()?,
+        };
+        let (index, watch) = (store.index()?, Watch::new(Duration::from_secs(60)));
+        let board = Arc::new(Flaky(board, AtomicU32::new(failing)));
+        Pilot { dir, sweep, store, index, board, watch, place: (0, 0), crew }.work()
+    }
+
+    #[test]
+    fn a_lease_that_cannot_be_taken_for_a_while_ends_no_pilot() {
+        // Without batches it goes for the tables, of a cohort that is not there.
+        assert_eq!(end(PATIENCE, false).unwrap_err().exit(), Exit::Invalid);
+        let ended = end(PATIENCE + 1, false).unwrap_err();
+        assert!(ended.exit() == Exit::Store && ended.report().contains("the file server restarts"), "{}", ended.report());
+        // Cancelled between two looks, and cleared away.
+        assert_eq!(end(0, true).unwrap(), Exit::Done);
+    }
 }

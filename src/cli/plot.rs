@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::exit::{Exit, Failure};
 use super::figures::planes::{self, Average, PlaneOptions};
 use super::figures::select::Wanted;
-use super::figures::{Drawing, Figure, Format, activations, centimetres, compare, curves, movie};
+use super::figures::{Drawing, Figure, Format, activations, centimetres, compare, curves, loss_of, movie};
 use super::load::Loaded;
 use super::{StoreArguments, load};
 use crate::plot::colormap::Colormap;
@@ -49,7 +49,7 @@ enum Kind {
 /// Kinds of figures, as people type them.
 const KINDS: [&str; 8] = ["infoplane", "mi-epochs", "snr", "accuracy", "activations", "single-neuron", "movie", "compare"];
 
-/// The information plane: a panel an experiment and estimator, colour tells the epoch, shape the layer
+/// The information plane: a panel an experiment and estimator, colour shows the epoch, shape the layer
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   infoplane plot infoplane quickstart --average median --ci
@@ -282,7 +282,8 @@ pub fn plot(arguments: &PlotArguments, quiet: bool) -> Result<Exit, Failure> {
         Kind::Accuracy(AccuracyArguments { curves: a }) => {
             let job = Job::new(&a.common.source)?;
             let wanted = job.wanted()?.wide(a.common.width());
-            job.write(curves::accuracy(&wanted, a.runs)?, a.common.place(), quiet, || {
+            let shown = job.loaded.grid.experiments.iter().filter(|experiment| wanted.takes(&experiment.label));
+            job.write(curves::accuracy(&wanted, loss_of(shown), a.runs)?, a.common.place(), quiet, || {
                 Ok(wanted.nothing("metrics", &recorded(&wanted)))
             })
         }

@@ -12,6 +12,8 @@ use crate::launch::drive::{News, Wish};
 const STEPS: u64 = 1000;
 /// Longest silence in a log while work goes on.
 const LINE_EVERY: Duration = Duration::from_secs(5);
+/// Longer than anything that is waited for: a thousand years.
+const LONGEST: Duration = Duration::from_secs(1000 * 366 * 24 * 3600);
 /// Shortest time between two looks at how far it is.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -164,6 +166,11 @@ impl Progress {
     }
 }
 
+/// Seconds that a file or another process tells, as a duration; `None` where that is none, or so long that nobody waits for it.
+pub fn duration_of(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok().filter(|duration| *duration <= LONGEST)
+}
+
 /// A duration as people say it: 4.2 s, 42 s, 3 min 12 s, 5 h 02 min.
 pub fn duration(d: Duration) -> String {
     let seconds = d.as_secs_f64();
@@ -182,6 +189,10 @@ mod tests {
 
     #[test]
     fn durations_read_well() {
+        for none in [-1.0, f64::NAN, f64::INFINITY, 1e300, 1e12] {
+            assert_eq!(duration_of(none), None, "{none}");
+        }
+        assert_eq!(duration_of(2.5).map(duration), Some("2.5 s".to_owned()));
         let texts = [0.04, 4.24, 12.4, 61.0, 3599.0, 7320.0].map(|s| duration(Duration::from_secs_f64(s)));
         assert_eq!(texts, ["0.0 s", "4.2 s", "12 s", "1 min 01 s", "59 min 59 s", "2 h 02 min"]);
     }

@@ -118,7 +118,7 @@ pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<Exit, Failure> {
     let mut comparison = Comparison::default();
     match &computed {
         Ok(()) => comparison.records(&task, &open.index, &memory.0.into_inner())?,
-        Err(TaskError::Store(_)) => return Err(Failure::new(Exit::Store, "cannot read the store")),
+        Err(TaskError::Store(error)) => return Err(Failure::from_error(Exit::Store, error)),
         Err(_) => {}
     }
     let last = attempts.into_iter().next_back();
@@ -177,7 +177,7 @@ impl Comparison {
     fn records(&mut self, task: &Task, index: &Index, computed: &[Record]) -> Result<(), StoreError> {
         let size = task.spec.dataset.size();
         let network = Network::new(&task.spec, size.inputs as usize, size.classes as usize);
-        let parameters: Vec<usize> = network.layers.iter().map(|layer| (layer.n_in + 1) * layer.n_out).collect();
+        let layers = network.layer_ranges();
         for record in computed {
             let measure = task.measure.iter().find(|measure| measure.id(task.training) == record.id());
             let name = measure.map_or_else(
@@ -185,7 +185,7 @@ impl Comparison {
                 |m| format!("{} {} on {}", m.estimator.name(), m.estimator.params(), m.split.name()),
             );
             let found = match (index.read(record.id())?, record, measure) {
-                (Some(Record::Training(committed)), Record::Training(new), _) => trainings(&committed, new, &parameters),
+                (Some(Record::Training(committed)), Record::Training(new), _) => trainings(&committed, new, &layers),
                 (Some(Record::Measurement(committed)), Record::Measurement(new), Some(measure)) => {
                     measurements(name.clone(), measure.split, &committed, new)
                 }

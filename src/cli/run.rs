@@ -15,7 +15,7 @@ use super::{StoreArguments, load, plan, ranks, submit};
   infoplane run sweeps/quickstart.toml
   infoplane run sweeps --out /scratch/study --workers 8
   infoplane run my.toml --dry-run
-  infoplane run my.toml --launcher sge              on a cluster, detached; `status` tells how far it is
+  infoplane run my.toml --launcher sge              on a cluster, detached; `status` shows how far it is
   infoplane run my.toml --launcher sge --dry-run    the qsub lines and the script
   mpirun -n 32 infoplane run my.toml --launcher mpi
 

@@ -17,7 +17,7 @@ use super::conduct::STATE;
 use super::exit::{Exit, Failure};
 use super::interrupt::Interrupt;
 use super::print::print;
-use super::progress::duration;
+use super::progress::{duration, duration_of};
 use super::studies::Open;
 use super::sweeps::{self, Found};
 use super::{load, summary};
@@ -210,7 +210,7 @@ fn text(status: &CohortStatus) -> String {
         text.push('\n');
     }
     if let Some(rate) = status.rate_per_second.filter(|rate| *rate > 0.0) {
-        let left = status.eta_seconds.map(|s| format!(", about {} left", duration(Duration::from_secs_f64(s))));
+        let left = status.eta_seconds.and_then(duration_of).map(|left| format!(", about {} left", duration(left)));
         let _ = writeln!(text, "  {} runs/s{}", rounded(rate), left.unwrap_or_default());
     }
     if status.lost_attempts > 0 {

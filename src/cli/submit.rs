@@ -107,12 +107,7 @@ fn once(loaded: &Loaded, out: &Path, arguments: &LauncherArguments, select: Sele
     fs::create_dir_all(&cohort_dir)
         .map_err(|e| Failure::new(Exit::Store, format!("cannot make {}: {e}", cohort_dir.display())))?;
     conduct::keep_copy(&cohort_dir, &loaded.text)?;
-    let plan = plan(&loaded.settled(&index)?.grid, |id| index.contains(*id));
-    let batch = Batch::select(&plan.tasks, &index, select)?;
-    if batch.tasks.is_empty() {
-        return Ok(Submitted::Nothing);
-    }
-    let draft = Draft::new(loaded, &index, out, batch, &site)?;
+    let Some(draft) = Draft::new(loaded, Some((&index, out)), select, &site)? else { return Ok(Submitted::Nothing) };
     let dir = SweepDir::create(&root).map_err(|e| cannot_in(&root, &e))?;
     let report = draft.submit(&dir, loaded, &site, arguments.checkpoint_every, &mut scheduler);
     if report.is_err() && dir.journal().is_ok_and(|journal| journal.jobs().is_empty() && journal.unsettled().is_empty()) {
@@ -128,28 +123,18 @@ pub fn show(loaded: &Loaded, out: &Path, arguments: &LauncherArguments) -> Resul
     let root = absolute(out)?;
     let store = Store::open_existing(out).ok();
     let index = store.as_ref().map(Store::index).transpose()?;
-    let settled = index.as_ref().map_or_else(|| Ok(loaded.without_store()), |index| loaded.settled(index))?;
-    let plan = plan(&settled.grid, |id| index.as_ref().is_some_and(|index| index.contains(*id)));
-    let seconds: Vec<f64> = plan.tasks.iter().map(|task| task.cost() * 1e-9).collect();
-    let batch = match &index {
-        Some(index) => Batch::select(&plan.tasks, index, Select::Unfinished)?,
-        None => Batch { attempts: vec![0; plan.tasks.len()], tasks: plan.tasks },
-    };
-    let ooms = vec![0; batch.tasks.len()];
-    if batch.tasks.is_empty() {
+    let Some(draft) = Draft::new(loaded, index.as_ref().map(|index| (index, out)), Select::Unfinished, &site)? else {
         return print(format!("# {}: nothing to submit\n", loaded.cohort.name).as_bytes()).map(|_| ());
-    }
-    let seconds = seconds.into_iter().take(batch.tasks.len()).collect();
-    let draft = Draft::of(batch, seconds, &ooms, &site);
+    };
     let (sweep, mut text) = ("SWEEP-ID".to_owned(), String::new());
-    for (array, _) in draft.arrays(&site) {
+    for (array, class) in draft.arrays(&site) {
+        let batches = draft.batches.iter().filter(|(own, _)| *own == class);
+        let (batches, tasks) = batches.fold((0, 0), |(n, tasks), (_, assignments)| (n + 1, tasks + assignments.len()));
         let words = site.qsub_words(&job_name(&sweep, &array.name, &loaded.cohort.name), array.pilots, array.memory);
         let words: Vec<String> = words.iter().map(|word| shell_word(word)).collect();
         let script = root.join(".infoplane/sweeps").join(&sweep).join(format!("job-{}.sh", array.name));
         text += &format!(
-            "# {} tasks in {} batches\nqsub {} < {}\n\n",
-            draft.tasks(),
-            draft.batches.len(),
+            "# {tasks} tasks in {batches} batches\nqsub {} < {}\n\n",
             words.join(" "),
             shell_word(&script.display().to_string())
         );
@@ -168,10 +153,22 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(loaded: &Loaded, index: &Index, out: &Path, batch: Batch, site: &Site) -> Result<Self, Failure> {
-        let seconds = cost::of_each(loaded, &batch.tasks, index, out)?;
-        let ooms = batch.tasks.iter().map(|task| ooms(index, task)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self::of(batch, seconds, &ooms, site))
+    /// What is missing of a cohort, as far as it is selected, shared out; `None` if that is nothing. Without a store everything is missing.
+    fn new(loaded: &Loaded, store: Option<(&Index, &Path)>, select: Select, site: &Site) -> Result<Option<Self>, Failure> {
+        let index = store.map(|(index, _)| index);
+        let settled = index.map_or_else(|| Ok(loaded.without_store()), |index| loaded.settled(index))?;
+        let plan = plan(&settled.grid, |id| index.is_some_and(|index| index.contains(*id)));
+        let batch = match index {
+            Some(index) => Batch::select(&plan.tasks, index, select)?,
+            None => Batch { attempts: vec![0; plan.tasks.len()], tasks: plan.tasks },
+        };
+        if batch.tasks.is_empty() {
+            return Ok(None);
+        }
+        let seconds = cost::of_each(loaded, &batch.tasks, store)?;
+        let ooms = |task| index.map_or(Ok(0), |index| ooms(index, task));
+        let ooms = batch.tasks.iter().map(ooms).collect::<Result<Vec<_>, _>>()?;
+        Ok(Some(Self::of(batch, seconds, &ooms, site)))
     }
 
     fn of(batch: Batch, seconds: Vec<f64>, ooms: &[u32], site: &Site) -> Self {
@@ -392,4 +389,46 @@ fn cannot(dir: &SweepDir, error: &std::io::Error) -> Failure {
 
 fn cannot_in(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(Exit::Store, format!("cannot keep the sweep in {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::load::load_all;
+    use super::*;
+    use crate::cohort::model::SgeSettings;
+    use crate::store::records::Record;
+    use crate::worker::provenance;
+
+    #[test]
+    fn what_failed_is_left_out_and_what_found_no_memory_gets_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, out) = (dir.path().join("c.toml"), dir.path().join("r"));
+        let text = "name = 'c'\n[experiment]\nestimators = []\narchitecture = [2]\n[grid]\nepochs = [1, 2, 3, 400]\n";
+        fs::write(&file, text).unwrap();
+        let loaded = load_all(&[file]).unwrap().remove(0);
+        let store = Store::open(&out).unwrap();
+        let tasks = plan(&loaded.without_store().grid, |_| false).tasks;
+        let of_epochs = |epochs: u32| tasks.iter().find(|task| task.spec.epochs == epochs).unwrap().training;
+        let writer = store.writer(|_| ()).unwrap();
+        for (training, status) in [(of_epochs(1), AttemptStatus::Failed), (of_epochs(2), AttemptStatus::Oom)] {
+            let attempt = provenance::attempt(training, 1, provenance::now(), "sge", "portable", status, Some("x".into()));
+            writer.append(&Record::Attempt(attempt)).unwrap();
+        }
+        drop(writer);
+        let site = Site::new(SgeSettings { memory: Some(1 << 30), ..SgeSettings::default() });
+        let index = store.index().unwrap();
+        let draft = Draft::new(&loaded, Some((&index, &out)), Select::Unfinished, &site).unwrap().unwrap();
+        let found: BTreeMap<u32, (u32, f64)> = (draft.batches.iter())
+            .flat_map(|(class, part)| part.iter().map(|a| (a.task.spec.epochs, (*class, a.seconds))))
+            .collect();
+        assert_eq!(found.iter().map(|(&epochs, &(class, _))| (epochs, class)).collect::<Vec<_>>(), [(2, 1), (3, 0), (400, 0)]);
+        // Each has its own seconds, also behind what was left out.
+        assert!(found[&400].1 > 5.0 * found[&3].1, "{found:?}");
+        let memory: Vec<Option<u64>> = draft.arrays(&site).iter().map(|(array, _)| array.memory).collect();
+        assert_eq!(memory, [Some(1 << 30), Some(2 << 30)]);
+        let all = Draft::new(&loaded, None, Select::Unfinished, &site).unwrap().unwrap();
+        assert_eq!(all.tasks(), 4);
+    }
 }

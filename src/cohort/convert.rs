@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::callbacks::{self, Callback};
 use super::definitions::{DEFINITIONS, find};
 use super::flatten::quoted;
-use super::parse;
+use super::{parse, safe_name};
 use crate::estimate::spec::EstimatorSpec;
 
 /// Keys in which the files of one cohort may differ; beyond that each file is a cohort of its own.
@@ -64,14 +64,6 @@ pub fn convert(name: &str, olds: &[Old]) -> Vec<Converted> {
         return vec![cohort(if olds.len() == 1 { &olds[0].stem } else { name }, &translated)];
     }
     olds.iter().zip(translated.chunks(1)).map(|(old, alone)| cohort(&old.stem, alone)).collect()
-}
-
-/// A text as the name of a cohort: what a directory may not be called is replaced.
-#[must_use]
-pub fn safe_name(text: &str) -> String {
-    let keep = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
-    let name: String = text.chars().map(keep).take(60).collect();
-    if name.trim_matches('.').is_empty() { format!("cohort{name}") } else { name }
 }
 
 /// A configuration in the words of today: keys with TOML values.

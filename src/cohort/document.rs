@@ -12,7 +12,7 @@ use super::model::{Cohort, LauncherSettings, LocalSettings, MAX_RUNS};
 use super::setting::Setting;
 use super::syntax::{self, Entry, Node, entries};
 use super::values::{found, read_integer, read_switch, read_text};
-use super::{axes, checks, flatten, sge, stop};
+use super::{axes, checks, flatten, name, sge, stop};
 
 /// Keys at the top of the file.
 const TOP: &[&str] = &[
@@ -224,10 +224,9 @@ fn unknown_at_top(reader: &mut Reader<'_, '_>, span: &Range<usize>, key: &str, n
 /// The cohort's name.
 fn read_name(node: &Node<'_>, reader: &mut Reader<'_, '_>) -> String {
     let Some(name) = read_text(reader.reporter, node, "name", "name") else { return String::new() };
-    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-    if !plain || name.is_empty() || name.len() > 64 || [".", "..", ".infoplane"].contains(&name) {
+    if !name::is_name(name) {
         reader.reporter.report(&node.span(), "name", "this `name` cannot be the name of a directory").expected =
-            Some("1 to 64 characters out of A-Z, a-z, 0-9, `.`, `_`, `-`, and not \".\", \"..\" or \".infoplane\"".to_owned());
+            Some(name::TAKES.to_owned());
     }
     name.to_owned()
 }

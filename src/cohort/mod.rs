@@ -6,6 +6,7 @@
 //! `document` and `axes` (tree → cohort), `sge` (what a pilot asks of Grid Engine), `checks` (what only the whole file tells), `extends` and
 //! `flatten` (several
 //! files as one), `errors`; `schema` tells people and editors what may stand where;
+//! `name` (what a cohort may be called);
 //! `convert` (with `callbacks`) makes cohort files from the configurations of the system before.
 //!
 //! The language, beyond what the names say:
@@ -36,6 +37,7 @@ mod dataset;
 mod document;
 mod extends;
 mod flatten;
+mod name;
 mod recording;
 mod rules;
 mod sge;
@@ -45,6 +47,7 @@ mod values;
 pub use errors::{CohortError, CohortErrors};
 pub use extends::{Loader, Source};
 pub use model::Cohort;
+pub use name::{is_name, name_in, safe_name};
 
 use crate::train::source::Source as DatasetSource;
 

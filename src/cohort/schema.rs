@@ -10,9 +10,9 @@ use super::definitions::{
 use super::model::MAX_RUNS;
 use super::rules::{form_schema, or_off, table_schema};
 use super::setting::Setting;
-use super::sge;
 use super::stop::Quantity;
 use super::syntax::Node;
+use super::{name, sge};
 use crate::estimate::params::{Domain, Parameter};
 use crate::estimate::spec::{EstimatorSpec, METHODS, Method};
 use crate::train::source::{Field, FieldKind, Format, Source, TRAIN_SHARE};
@@ -40,7 +40,12 @@ pub fn rows() -> Vec<Row> {
     let row = |section, key, takes: String, default, meaning| Row { section, key, takes, default, meaning };
     let top = |key, takes: &str, default, meaning| row("", key, takes.to_owned(), default, meaning);
     let mut rows = vec![
-        top("name", NAME_TAKES, None, "name of the cohort and of its directory in the store; must be given"),
+        top(
+            "name",
+            &format!("a string of {}", name::TAKES),
+            None,
+            "name of the cohort and of its directory in the store; must be given",
+        ),
         top("description", "a string", Some("\"\""), "free text"),
         top(
             "extends",
@@ -149,9 +154,6 @@ fn stop_when() -> Value {
     schema
 }
 
-/// What a name is.
-const NAME_TAKES: &str = "a string of 1 to 64 characters out of A-Z, a-z, 0-9, `.`, `_`, `-`, and not \".\" or \"..\"";
-
 /// JSON Schema (draft 7, which editors of TOML know) of a cohort file. It holds what one part of the file can tell: names, types, ranges.
 /// What takes the whole, as an exclude that matches nothing, only reading the file tells.
 #[must_use]
@@ -169,7 +171,7 @@ pub fn json_schema() -> Value {
         "additionalProperties": false,
         "required": ["name"],
         "properties": {
-            "name": about("name", json!({ "type": "string", "pattern": "^(?:[A-Za-z0-9_-]|\\.[A-Za-z0-9_-]|\\.\\.[A-Za-z0-9._-])[A-Za-z0-9._-]*$", "maxLength": 64 })),
+            "name": about("name", name::schema()),
             "description": about("description", json!({ "type": "string", "default": "" })),
             "extends": about("extends", json!({ "type": "string" })),
             "n_runs": about("n_runs", json!({ "type": "integer", "minimum": 1, "maximum": MAX_RUNS, "default": 1 })),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::gzip;
 use super::part::{Labels, Part};
-use super::{Limit, Read, Unreadable};
+use super::{Limit, Read, Unreadable, checked_elements};
 
 /// Dimensions of an array at most.
 const MOST_DIMENSIONS: usize = 8;
@@ -45,7 +45,9 @@ pub fn read(images: &[u8], labels: &[u8], limit: Limit) -> Result<Part, (Place, 
         let found = format!("an IDX file of {} dimensions", labels.shape.len());
         return Err((Place::Labels, Unreadable::new(found, "1 dimension; is this a file of pictures?")));
     }
-    let inputs = pixels.iter().product();
+    let Some(inputs) = checked_elements(pixels).filter(|_| n > 0) else {
+        return Err(of_images(Unreadable::new(format!("{:?} pictures", images.shape), "at least one example")));
+    };
     let values = images.values();
     let numbers = Labels::Numbers(labels.values().iter().map(|&label| f64::from(label)).collect());
     let fill = |e: usize, row: &mut [f32]| {
@@ -94,8 +96,7 @@ fn array(bytes: &[u8], width: usize, limit: Limit) -> Read<Array<'_>> {
     let shape: Vec<usize> =
         sizes.chunks_exact(4).take(dimensions).map(|s| u32::from_be_bytes([s[0], s[1], s[2], s[3]]) as usize).collect();
     let offset = 4 + 4 * dimensions;
-    let length =
-        shape.iter().try_fold(1_usize, |length, size| length.checked_mul(*size)).filter(|&length| limit.holds(length, width));
+    let length = checked_elements(&shape).filter(|&length| limit.holds(length, width));
     let Some(length) = length else {
         return Err(Unreadable::new(format!("an IDX file of {shape:?} bytes"), format!("at most {} bytes", limit.0)));
     };
@@ -143,6 +144,7 @@ mod tests {
         let labels = idx(&[2], &[0, 1]);
         let good = idx(&[2, 1, 1], &[0, 1]);
         let huge = idx(&[u32::MAX, u32::MAX, u32::MAX], &[0]);
+        let none = idx(&[0, u32::MAX, u32::MAX, u32::MAX], &[]);
         let bomb = packed(&idx(&[2, 1, 1], &vec![0; 1 << 20]));
         let mut cut = packed(&good);
         cut.truncate(cut.len() - 9);
@@ -156,6 +158,8 @@ mod tests {
             (&labels, &labels, Place::Images, "is this a file of labels?"),
             (&good, &good, Place::Labels, "is this a file of pictures?"),
             (&huge, &labels, Place::Images, "at most"),
+            (&none, &labels, Place::Images, "at most"),
+            (&idx(&[0, 2, 2], &[]), &labels, Place::Images, "[0, 2, 2] pictures; expected at least one example"),
             (&bomb, &labels, Place::Images, "more values"),
             (&cut, &labels, Place::Images, "damaged gzip data"),
             (&of_floats, &labels, Place::Images, "type 0x0d; expected unsigned bytes"),

@@ -54,6 +54,13 @@ impl Limit {
     }
 }
 
+/// Elements of an array of this shape, if that is a number. So is every product of some of its sizes then, also where another is 0.
+#[must_use]
+pub fn checked_elements(shape: &[usize]) -> Option<usize> {
+    let of_others = shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size.max(1)))?;
+    Some(if shape.contains(&0) { 0 } else { of_others })
+}
+
 /// Bytes that are not what they should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Unreadable {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::part::{Labels, Part};
-use super::{Limit, Read, Unreadable};
+use super::{Limit, Read, Unreadable, checked_elements};
 
 /// The type of an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl<'a> Numbers<'a> {
     /// # Errors
     /// If there are more or fewer bytes than the shape takes.
     pub fn new(shape: Vec<usize>, column_major: bool, element: Element, big_endian: bool, bytes: Cow<'a, [u8]>) -> Read<Self> {
-        let length = shape.iter().try_fold(element.width(), |length, size| length.checked_mul(*size));
+        let length = checked_elements(&shape).and_then(|elements| elements.checked_mul(element.width()));
         if length != Some(bytes.len()) {
             let length = length.map_or_else(|| "more than any file".to_owned(), |length| length.to_string());
             let found = format!("{} bytes for an array of {shape:?} numbers of {} bytes", bytes.len(), element.width());
@@ -135,7 +135,9 @@ pub fn examples(inputs: &Numbers<'_>, labels: &Numbers<'_>, limit: Limit) -> Rea
     let [n, ref rest @ ..] = inputs.shape[..] else {
         return Err(Unreadable::new("a single number as inputs", "an array of examples × inputs"));
     };
-    let width: usize = rest.iter().product();
+    let Some(width) = checked_elements(rest).filter(|_| n > 0) else {
+        return Err(Unreadable::new(format!("an array of {:?} inputs", inputs.shape), "at least one example"));
+    };
     // n × 1 and 1 × n are lists of n.
     if labels.shape.iter().filter(|&&size| size != 1).count() > 1 || !limit.holds(labels.len(), size_of::<f64>()) {
         return Err(Unreadable::new(
@@ -207,6 +209,9 @@ mod tests {
         assert!(error(&[2, 3], &[3]).contains("a label for every example"));
         assert!(error(&[20, 3], &[20]).contains("1000 bytes in all"));
         assert!(error(&[2, 0], &[2]).contains("2 examples of 0 inputs"));
+        assert!(error(&[0, 3], &[0]).contains("an array of [0, 3] inputs; expected at least one example"));
+        let huge = Numbers::new(vec![0, usize::MAX, 2], false, Element::Real(8), false, Cow::Borrowed(&[]));
+        assert!(huge.unwrap_err().to_string().contains("more than any file"));
         let short = Numbers::new(vec![usize::MAX, 9], false, Element::Real(8), false, Cow::Borrowed(&[0]));
         assert!(short.unwrap_err().to_string().contains("more than any file"));
     }

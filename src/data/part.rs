@@ -133,11 +133,18 @@ impl Part {
     /// The data set: labels become classes by their rank. The first `train` examples are trained on, if that is given.
     ///
     /// # Errors
-    /// If there is no example, or there are too many classes.
+    /// If there is not one example to train on and one to test on, or there are too many classes.
     pub fn into_sheet(self, train: Option<usize>) -> Read<Sheet> {
         let n = self.labels.len();
-        if n == 0 {
-            return Err(Unreadable::new("no example", "at least one"));
+        let lacks = match (n, train) {
+            (0, _) => Some("no example"),
+            (1, _) => Some("1 example"),
+            (_, Some(0)) => Some("no example to train on"),
+            (_, Some(train)) if train >= n => Some("no example to test on"),
+            _ => None,
+        };
+        if let Some(found) = lacks {
+            return Err(Unreadable::new(found, "at least one to train on and one to test on"));
         }
         let (labels, class_values, class_names) = match self.labels {
             Labels::Numbers(values) => {
@@ -233,10 +240,19 @@ mod tests {
             Ok(())
         };
         assert!(error(Part::new(1, 1, Labels::Numbers(vec![0.0]), limit, nan)).contains("NaN as input 0 of example 0"));
-        assert!(part(Labels::Numbers(vec![f64::INFINITY])).unwrap().into_sheet(None).is_err());
+        let infinite = part(Labels::Numbers(vec![0.0, f64::INFINITY])).unwrap().into_sheet(None).unwrap_err();
+        assert!(infinite.to_string().contains("inf as label of example 1"));
         let mut numbers = part(Labels::Numbers(vec![0.0])).unwrap();
         assert!(numbers.append(part(words(&["a"])).unwrap()).is_err());
-        assert!(part(Labels::Numbers(vec![])).unwrap().into_sheet(None).unwrap_err().to_string().contains("no example"));
+        for (n, train, found) in [
+            (0, None, "no example"),
+            (1, None, "1 example"),
+            (3, Some(0), "no example to train on"),
+            (3, Some(3), "no example to test on"),
+        ] {
+            let error = part(Labels::Numbers(vec![1.0; n])).unwrap().into_sheet(train).unwrap_err().to_string();
+            assert_eq!(error, format!("{found}; expected at least one to train on and one to test on"));
+        }
         let many = Labels::Numbers((0..=MOST_CLASSES).map(|v| v as f64).collect());
         assert!(part(many).unwrap().into_sheet(None).unwrap_err().to_string().contains("65537 different labels"));
     }

@@ -51,13 +51,14 @@ pub(super) fn relu(cohort: &Cohort, all: &[Cohort]) -> Option<Finding> {
     told.sort_by(|a, b| a.bounded.share().total_cmp(&b.bounded.share()));
     let middle = told.get(told.len() / 2)?;
     let sentence = format!(
-        "ReLU bounded by {}: I(X;T) of the last hidden layer is {} ({:.0} % lost); without a bound {} ({:.0} % lost). {}, and not without a bound.",
+        "ReLU bounded by {}: I(X;T) of the last hidden layer is {} ({:.0} % lost); without a bound {} ({:.0} % lost). It \
+         compresses under a bound and not without in {}.",
         middle.bound,
         middle.bounded.text(),
         100.0 * middle.bounded.share(),
         middle.free.text(),
         100.0 * middle.free.share(),
-        counted(&bounds, "it compresses")
+        counted(&bounds)
     );
     let rows = pairs.iter().map(|pair| {
         let mut cells = row(cohort, pair.bounded);
@@ -109,13 +110,14 @@ pub(super) fn tanh(cohort: &Cohort, all: &[Cohort]) -> Option<Finding> {
     told.sort_by_key(|layers| (layers.with - layers.without, layers.with));
     let middle = told.get(told.len() / 2)?;
     let sentence = format!(
-        "tanh bounded by {}: {} of {} hidden layers compress; without a bound {} ({}). {} than without a bound.",
+        "tanh bounded by {}: {} of {} hidden layers compress; without a bound {} ({}). More layers compress under a bound \
+         than without in {}.",
         middle.pair.bound,
         middle.with,
         middle.all,
         middle.without,
         middle.pair.bounded.how.text(),
-        counted(&bounds, "more layers compress")
+        counted(&bounds)
     );
     let rows = counts.iter().map(|layers| {
         let bounded = layers.pair.bounded;
@@ -155,11 +157,11 @@ fn verdict(bounds: &[Bound<'_>]) -> Verdict {
     Verdict::of(bounds.iter().filter(|(_, held, all)| 2 * held > *all).count(), bounds.len())
 }
 
-/// "In 3 of 4 measurements it compresses: under 0.8 in 2 of 2, under 1.5 in 1 of 2".
-fn counted(bounds: &[Bound<'_>], what: &str) -> String {
+/// "3 of 4 measurements: 2 of 2 under 0.8, 1 of 2 under 1.5".
+fn counted(bounds: &[Bound<'_>]) -> String {
     let (held, all) = bounds.iter().fold((0, 0), |sum, (_, held, all)| (sum.0 + held, sum.1 + all));
-    let each = bounds.iter().map(|(bound, held, all)| format!("under {bound} in {held} of {all}"));
-    format!("In {held} of {all} measurements {what}, {}", each.collect::<Vec<_>>().join(", "))
+    let each = bounds.iter().map(|(bound, held, all)| format!("{held} of {all} under {bound}"));
+    format!("{held} of {all} measurements: {}", each.collect::<Vec<_>>().join(", "))
 }
 
 impl Pair<'_> {
@@ -208,7 +210,7 @@ mod tests {
         // One of two bounds.
         assert_eq!((found.verdict, found.rows.len()), (Verdict::Partly, 2));
         assert!(found.sentence.contains("bounded by 0.8: I(X;T)"), "{}", found.sentence);
-        let counted = "In 1 of 2 measurements it compresses, under 0.8 in 1 of 1, under 1.5 in 0 of 1, and not without a bound.";
+        let counted = "under a bound and not without in 1 of 2 measurements: 1 of 1 under 0.8, 0 of 1 under 1.5.";
         assert!(found.sentence.ends_with(counted), "{}", found.sentence);
         let bounded = cohort("bounded", vec![relu_with("0.8")], vec![course(0, 1, &[4.0, 3.0])]);
         assert_eq!(relu(&bounded, &[]), None);
@@ -224,7 +226,11 @@ mod tests {
         let courses = vec![course(0, 1, &[5.0, 1.0]), course(1, 1, &[4.0, 3.0])];
         let found = relu(&cohort("a", vec![relu_with("false"), relu_with("0.8")], courses), &[]).unwrap();
         assert_eq!(found.verdict, Verdict::NotReproduced);
-        assert!(found.sentence.contains("(80 % lost). In 0 of 1 measurements"), "{}", found.sentence);
+        assert!(
+            found.sentence.contains("(80 % lost). It compresses under a bound and not without in 0 of 1 measurements"),
+            "{}",
+            found.sentence
+        );
     }
 
     #[test]
@@ -256,7 +262,7 @@ mod tests {
         let found = relu(&cohort("a", experiments.clone(), courses([8.0, 7.9, 1.0, 7.8, 8.0])), &[]).unwrap();
         assert_eq!(found.verdict, Verdict::NotReproduced);
         assert!(found.sentence.contains("(1 % lost); without a bound"), "{}", found.sentence);
-        assert!(found.sentence.contains("In 1 of 5 measurements"), "{}", found.sentence);
+        assert!(found.sentence.contains("in 1 of 5 measurements"), "{}", found.sentence);
         // Of those that compress the middle one is told, not the best.
         let found = relu(&cohort("a", experiments, courses([8.0, 6.0, 1.0, 4.0, 8.0])), &[]).unwrap();
         assert_eq!(found.verdict, Verdict::Reproduced);
@@ -279,6 +285,6 @@ mod tests {
         let found = tanh(&cohort("a", experiments, courses), &[]).unwrap();
         assert_eq!(found.verdict, Verdict::NotReproduced);
         assert!(found.sentence.starts_with("tanh bounded by 0.6: 0 of 1 hidden layers"), "{}", found.sentence);
-        assert!(found.sentence.contains("In 1 of 3 measurements more layers compress"), "{}", found.sentence);
+        assert!(found.sentence.contains("than without in 1 of 3 measurements"), "{}", found.sentence);
     }
 }

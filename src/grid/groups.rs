@@ -60,7 +60,7 @@ struct List {
 }
 
 impl Groups {
-    /// Sorts out a grid, whose first repeats train what `first` says.
+    /// Sorts out a grid, by what the first repeat of each experiment trains.
     #[must_use]
     pub fn of(grid: &Grid) -> Self {
         let firsts: Vec<Id> = grid

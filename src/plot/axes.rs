@@ -1,6 +1,6 @@
 //! A panel's axes: spines, grid lines, ticks, their labels, and where a value stands in the panel.
 
-use super::sheet::{Frame, GRID, INK, Look};
+use super::sheet::{Frame, GREY, GRID, INK, Look};
 use super::svg::{Anchor, Path, Scene, Stroke, TextStyle};
 use super::text;
 use super::ticks::Axis;
@@ -29,6 +29,12 @@ pub fn tick(look: &Look) -> f64 {
 /// The largest room that a tick label of a y axis takes.
 pub fn label_width(axis: &Axis, look: &Look) -> f64 {
     axis.ticks.iter().map(|&t| text::width(&axis.label(t), look.em)).fold(0.0, f64::max)
+}
+
+/// Says in the middle of a panel why there is nothing in it.
+pub fn draw_note(scene: &mut Scene, look: &Look, frame: Frame, why: &str) {
+    let (x, y) = (frame.x + frame.width / 2.0, frame.y + frame.height / 2.0 + 0.36 * look.em);
+    scene.text(x, y, why, TextStyle { size: look.em, colour: GREY, anchor: Anchor::Middle, upwards: false });
 }
 
 impl Axes<'_> {

@@ -2,7 +2,7 @@
 
 use super::axes::{self, Axes};
 use super::layout::{Content, Group, Layout};
-use super::legend::{Key, Legend};
+use super::legend::{Key, Legend, first_seen};
 use super::markers;
 use super::palette::{dash, hue};
 use super::sheet::{Look, SheetWidth};
@@ -60,50 +60,11 @@ const LITTLE: f64 = 0.01;
 #[must_use]
 pub fn charts(figure: &ChartFigure) -> String {
     let look = Look::of(figure.panels.len().max(1), figure.width);
-    let mut names: Vec<&str> = Vec::new();
-    for series in figure.panels.iter().flat_map(|panel| &panel.series) {
-        if !names.contains(&series.name.as_str()) {
-            names.push(&series.name);
-        }
-    }
+    let names = first_seen(figure.panels.iter().flat_map(|panel| &panel.series).map(|series| series.name.as_str()));
     let place = |series: &ChartSeries| names.iter().position(|name| *name == series.name).unwrap_or(0);
-    let is_joined = |name: &str| figure.panels.iter().flat_map(|p| &p.series).any(|series| series.joined && series.name == name);
-    let key = |i: usize, name: &str| {
-        if is_joined(name) { Key::Line(hue(i), dash(i) * 0.1 * look.em) } else { Key::Mark(hue(i), i) }
-    };
-    let keys: Vec<(&str, Key)> =
-        names.iter().enumerate().filter(|(_, name)| !name.is_empty()).map(|(i, name)| (*name, key(i, name))).collect();
-    let axis = |axis: &ChartAxis, panel: &ChartPanel, of: fn(&(f64, f64)) -> f64| {
-        let values = panel.series.iter().flat_map(|series| &series.points).map(of).filter(|value| value.is_finite());
-        if axis.log {
-            return Axis::log(values.collect::<Vec<_>>());
-        }
-        let values: Vec<f64> = values.collect();
-        let (low, high) = values.iter().fold((0.0, 0.0), |(a, b): (f64, f64), &v| (a.min(v), b.max(v)));
-        if !values.is_empty() && values.iter().all(|value| value.fract() == 0.0) {
-            return Axis::covering_whole(low, high);
-        }
-        // An estimate a little below 0 still lies on the sheet, and takes no tick of its own.
-        Axis::covering(if -low < LITTLE * high { 0.0 } else { low }, high)
-    };
     let all: Vec<(Axis, Axis)> =
-        figure.panels.iter().map(|panel| (axis(&panel.x, panel, |p| p.0), axis(&panel.y, panel, |p| p.1))).collect();
-    // What all panels share stands once, at the sheet's edge; else each panel names it.
-    let shared = |of: fn(&ChartPanel) -> &str| {
-        let first = figure.panels.first().map_or("", of);
-        if figure.panels.iter().all(|panel| of(panel) == first) { first } else { "" }
-    };
-    let (x_label, y_label) = (shared(|panel| &panel.x.label), shared(|panel| &panel.y.label));
-    let subtitles: Vec<String> = figure
-        .panels
-        .iter()
-        .map(|panel| match (y_label.is_empty(), x_label.is_empty()) {
-            (false, false) => String::new(),
-            (true, false) => panel.y.label.clone(),
-            (false, true) => format!("over {}", panel.x.label),
-            (true, true) => format!("{} over {}", panel.y.label, panel.x.label),
-        })
-        .collect();
+        figure.panels.iter().map(|panel| (axis_of(panel, &panel.x, |p| p.0), axis_of(panel, &panel.y, |p| p.1))).collect();
+    let (labels, subtitles) = labels(&figure.panels);
     let groups = figure.panels.iter().zip(&subtitles);
     let groups = groups.map(|(panel, subtitle)| Group { title: &panel.title, note: "", panels: vec![subtitle] }).collect();
     let layout = Layout::new(
@@ -111,8 +72,8 @@ pub fn charts(figure: &ChartFigure) -> String {
         Content {
             title: &figure.title,
             groups,
-            labels: (x_label, y_label),
-            legend: Legend::new(&look, "", keys, look.width - 2.0 * look.em),
+            labels,
+            legend: Legend::new(&look, "", keys(figure, &names, look.em), look.width - 2.0 * look.em),
             bar: None,
             y_room: all.iter().map(|(_, y)| axes::label_width(y, &look)).fold(0.0, f64::max),
             own: (true, true),
@@ -129,6 +90,46 @@ pub fn charts(figure: &ChartFigure) -> String {
         });
         axes.draw_box(scene, &look, frame);
     })
+}
+
+/// The keys of the names that are not empty: a line where any series of that name is joined, else a mark.
+fn keys<'a>(figure: &ChartFigure, names: &[&'a str], em: f64) -> Vec<(&'a str, Key)> {
+    let is_joined = |name: &str| figure.panels.iter().flat_map(|p| &p.series).any(|series| series.joined && series.name == name);
+    let key = |i: usize, name: &str| {
+        if is_joined(name) { Key::Line(hue(i), dash(i) * 0.1 * em) } else { Key::Mark(hue(i), i) }
+    };
+    names.iter().enumerate().filter(|(_, name)| !name.is_empty()).map(|(i, name)| (*name, key(i, name))).collect()
+}
+
+/// The axis of a panel that `of` takes the values of.
+fn axis_of(panel: &ChartPanel, axis: &ChartAxis, of: fn(&(f64, f64)) -> f64) -> Axis {
+    let points = panel.series.iter().flat_map(|series| &series.points);
+    let values: Vec<f64> = points.map(of).filter(|value| value.is_finite()).collect();
+    if axis.log {
+        return Axis::log(values);
+    }
+    let (low, high) = values.iter().fold((0.0, 0.0), |(a, b): (f64, f64), &v| (a.min(v), b.max(v)));
+    if !values.is_empty() && values.iter().all(|value| value.fract() == 0.0) {
+        return Axis::covering_whole(low, high);
+    }
+    // An estimate a little below 0 still lies on the sheet, and takes no tick of its own.
+    Axis::covering(if -low < LITTLE * high { 0.0 } else { low }, high)
+}
+
+/// The labels that all panels share, which stand once at the sheet's edge; and what each panel names itself.
+fn labels(panels: &[ChartPanel]) -> ((&str, &str), Vec<String>) {
+    let shared = |of: fn(&ChartPanel) -> &str| {
+        let first = panels.first().map_or("", of);
+        if panels.iter().all(|panel| of(panel) == first) { first } else { "" }
+    };
+    let (x, y) = (shared(|panel| &panel.x.label), shared(|panel| &panel.y.label));
+    let subtitle = |panel: &ChartPanel| match (y.is_empty(), x.is_empty()) {
+        (false, false) => String::new(),
+        (true, false) => panel.y.label.clone(),
+        (false, true) => format!("over {}", panel.x.label),
+        (true, true) => format!("{} over {}", panel.y.label, panel.x.label),
+    };
+    ((x, y), panels.iter().map(subtitle).collect())
 }
 
 fn draw_series(scene: &mut Scene, series: &ChartSeries, place: usize, em: f64, at: impl Fn(f64, f64) -> (f64, f64)) {

@@ -7,11 +7,11 @@ use super::axes::{self, Axes};
 use super::epochs::{EpochScale, EpochSpread};
 use super::infoplane::PANELS_PER_SHEET;
 use super::layout::{Content, Group, Layout};
-use super::legend::{Key, Legend};
+use super::legend::{Key, Legend, first_seen};
 use super::palette::{dash, hue};
-use super::sheet::{GREY, Look, SheetWidth};
-use super::svg::{Anchor, Path, Scene, Stroke, TextStyle};
-use super::ticks::Axis;
+use super::sheet::{Look, SheetWidth};
+use super::svg::{Path, Scene, Stroke};
+use super::ticks::{Axis, is_sensible};
 
 /// A sheet of curves.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -91,12 +91,7 @@ pub fn curves(figure: &CurveFigure) -> String {
     let epochs = all().flat_map(|curve| &curve.points).map(|point| point.epoch);
     let x = EpochScale::over(epochs).map_or_else(|| Axis::covering(0.0, 1.0), |scale| Axis::epochs(scale.spread(figure.spread)));
     let axes: Vec<Axis> = figure.quantities.iter().enumerate().map(|(i, quantity)| axis(quantity, groups, i)).collect();
-    let mut names: Vec<&str> = Vec::new();
-    for curve in all() {
-        if !names.contains(&curve.name.as_str()) {
-            names.push(&curve.name);
-        }
-    }
+    let names = first_seen(all().map(|curve| curve.name.as_str()));
     let keys = names.iter().enumerate().map(|(i, &name)| (name, Key::Line(hue(i), dash(i) * 0.1 * look.em)));
     let quantities: Vec<&str> = figure.quantities.iter().map(|quantity| quantity.name.as_str()).collect();
     let shown = groups.iter().map(|group| Group { title: &group.title, note: &group.note, panels: quantities.clone() });
@@ -119,8 +114,7 @@ pub fn curves(figure: &CurveFigure) -> String {
         axes.draw(scene, &look, frame, labels);
         let curves = groups[group].panels.get(quantity).map_or(&[][..], Vec::as_slice);
         if let Some(why) = nothing_to_draw(curves, &figure.quantities[quantity]) {
-            let (x, y) = (frame.x + frame.width / 2.0, frame.y + frame.height / 2.0 + 0.36 * look.em);
-            scene.text(x, y, why, TextStyle { size: look.em, colour: GREY, anchor: Anchor::Middle, upwards: false });
+            axes::draw_note(scene, &look, frame, why);
             return;
         }
         scene.clipped(frame.x, frame.y, frame.width, frame.height, |scene| {
@@ -137,7 +131,7 @@ pub fn curves(figure: &CurveFigure) -> String {
 /// The axis of a quantity over all groups.
 fn axis(quantity: &Quantity, groups: &[CurveGroup], i: usize) -> Axis {
     let points = || groups.iter().filter_map(|group| group.panels.get(i)).flatten().flat_map(|curve| &curve.points);
-    let values = points().map(|point| point.value).filter(|value| value.is_finite() && value.abs() < 1e12);
+    let values = points().map(|point| point.value).filter(|value| is_sensible(*value));
     if quantity.log {
         return Axis::log(values);
     }
@@ -146,8 +140,7 @@ fn axis(quantity: &Quantity, groups: &[CurveGroup], i: usize) -> Axis {
     // A band that reaches far beyond the values is cut off, so that the curves stay legible.
     let margin = 0.25 * (high - low);
     let all = bands.filter(|v| v.is_finite()).map(|v| v.clamp(low - margin, high + margin)).chain([low, high]);
-    let (low, high) = all.fold((0.0, 0.0), |(a, b): (f64, f64), v| (a.min(v), b.max(v)));
-    Axis::covering(low, high)
+    Axis::covering_all(all)
 }
 
 /// The ends of the band around a point. On a logarithmic axis it reaches as far down as up.

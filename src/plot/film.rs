@@ -1,7 +1,7 @@
 //! A film from drawings: H.264 in MP4, as every browser plays it. The only place that knows the encoder and the container.
 //!
 //! A ground is drawn once. Every frame adds some of it for good, and lays something over it for its own time; so a frame costs what is new
-//! in it, however long the way behind it is. Drawing and encoding run side by side.
+//! in it, however long the trajectory behind it is. Drawing and encoding run side by side.
 
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

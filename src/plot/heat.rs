@@ -6,8 +6,8 @@ use super::epochs::EpochScale;
 use super::infoplane::PANELS_PER_SHEET;
 use super::layout::{Content, Group, Layout};
 use super::legend::{Bar, Legend};
-use super::sheet::{Frame, GREY, Look, SheetWidth};
-use super::svg::{Anchor, Scene, TextStyle};
+use super::sheet::{Frame, Look, SheetWidth};
+use super::svg::Scene;
 use super::ticks::Axis;
 
 /// Columns of a panel at most: more are narrower than a dot of print.
@@ -25,7 +25,7 @@ pub struct HeatFigure {
     pub title: String,
     /// Labels of the x and the y axis.
     pub labels: (String, String),
-    /// What colour tells.
+    /// What colour shows.
     pub bar: String,
     /// Values are spread over the colours by their square root, from 0 to the largest there is: small ones are told apart. Else evenly from
     /// 0 to 1.
@@ -107,13 +107,7 @@ pub fn heat(figure: &HeatFigure) -> String {
         let axes = Axes { x, y, inset: 0.0 };
         axes.draw(scene, &look, frame, labels);
         if maps[i].columns.iter().all(Vec::is_empty) {
-            let (x, y) = (frame.x + frame.width / 2.0, frame.y + frame.height / 2.0 + 0.36 * look.em);
-            scene.text(
-                x,
-                y,
-                "nothing recorded",
-                TextStyle { size: look.em, colour: GREY, anchor: Anchor::Middle, upwards: false },
-            );
+            axes::draw_note(scene, &look, frame, "nothing recorded");
             return;
         }
         scene.clipped(frame.x, frame.y, frame.width, frame.height, |scene| draw_map(scene, shade, maps[i], x, frame));

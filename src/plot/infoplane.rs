@@ -1,13 +1,13 @@
 //! The information plane: I(T;Y) against I(X;T) of every layer over the epochs of a training, a panel an experiment.
 //!
-//! Colour tells the epoch, the marker's shape the layer; a thin line joins the layers of an epoch. Panels have the same axes, so that they
+//! Colour shows the epoch, the marker's shape the layer; a thin line joins the layers of an epoch. Panels have the same axes, so that they
 //! can be compared, unless each is to have its own.
 
 use super::axes;
 use super::colormap::Colormap;
 use super::epochs::{EpochScale, EpochSpread};
 use super::layout::{Content, Group, Layout};
-use super::legend::{Bar, Key, Legend};
+use super::legend::{Bar, Key, Legend, first_seen};
 use super::plane::{Plane, is_drawable};
 use super::sheet::{Look, SheetWidth};
 use super::ticks::Axis;
@@ -60,7 +60,7 @@ pub struct PlanePanel {
     pub layers: Vec<PlaneLayer>,
 }
 
-/// One layer's way through the plane.
+/// One layer's trajectory in the plane.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PlaneLayer {
     /// Name in the legend; the same name is the same marker in all panels.
@@ -139,25 +139,18 @@ fn covering(panels: &[PlanePanel]) -> (Axis, Axis) {
     let axis = |value: fn(&PlanePoint) -> f64, half: fn((f64, f64)) -> f64| {
         let around = lasts().filter_map(|p| Some((value(p), half(p.spread?)))).flat_map(|(v, half)| [v - half, v + half]);
         let all = points().map(value).chain(around.filter(|v| v.is_finite()));
-        let (low, high) = all.fold((0.0, 0.0), |(a, b): (f64, f64), v| (a.min(v), b.max(v)));
-        Axis::covering(low, high)
+        Axis::covering_all(all)
     };
     (axis(|p| p.i_xt, |half| half.0), axis(|p| p.i_ty, |half| half.1))
 }
 
 /// Every layer's name once, in the order of the network; the names that only ever come last (the readout's) at the end.
 fn layer_names(panels: &[PlanePanel]) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
     let (inner, last) = (
         panels.iter().flat_map(|p| p.layers.split_last().map_or(&[][..], |(_, inner)| inner)),
         panels.iter().filter_map(|p| p.layers.last()),
     );
-    for layer in inner.chain(last) {
-        if !names.contains(&layer.name.as_str()) {
-            names.push(&layer.name);
-        }
-    }
-    names
+    first_seen(inner.chain(last).map(|layer| layer.name.as_str()))
 }
 
 #[cfg(test)]

@@ -14,7 +14,18 @@ const MAX_BAR: f64 = 60.0;
 /// Distance of the colour bar from the panels, in the same unit.
 const BAR_GAP: f64 = 1.1;
 
-/// What a colour bar tells.
+/// Names in the order in which they come first: the place of each decides its colour, its dashes or its marker.
+pub fn first_seen<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen: Vec<&str> = Vec::new();
+    for name in names {
+        if !seen.contains(&name) {
+            seen.push(name);
+        }
+    }
+    seen
+}
+
+/// What a colour bar shows.
 #[derive(Clone, Debug)]
 pub struct Bar<'a> {
     pub map: Colormap,

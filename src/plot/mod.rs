@@ -10,7 +10,6 @@ mod chart;
 pub mod colormap;
 mod curves;
 mod epochs;
-pub mod events;
 mod film;
 mod heat;
 mod infoplane;

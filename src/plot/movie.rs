@@ -1,16 +1,16 @@
 //! The movie of a training: planes with a point a layer that moves with the epochs, the accuracy below, and a counter of epochs.
 //!
-//! Colour tells the layer. The mean over runs is a large point with its way behind it, single runs are small points.
+//! Colour shows the layer. The mean over runs is a large point with its trajectory behind it, single runs are small points.
 
 use super::axes::{Axes, Labels};
 use super::epochs::EpochScale;
 use super::film::{FilmError, Frame as Shown, RATE, film};
-use super::legend::{Key, Legend};
+use super::legend::{Key, Legend, first_seen};
 use super::palette::hue;
 use super::sheet::{Frame, GREY, INK, Look};
 use super::svg::{Anchor, Path, Scene, Stroke, TextStyle};
 use super::text;
-use super::ticks::Axis;
+use super::ticks::{Axis, is_sensible};
 
 /// Panels of a movie at most: more are too small to follow.
 pub const PANELS_PER_MOVIE: usize = 12;
@@ -115,17 +115,8 @@ impl<'a> Stage<'a> {
             top += tall + low + 7.6 * em;
         }
         let points = || panels.iter().flat_map(|p| p.runs.iter().chain([&p.mean])).flatten().flat_map(|at| &at.layers).flatten();
-        let axis = |value: fn(&(f64, f64)) -> f64| {
-            let values = points().map(value).filter(|v| v.abs() < 1e9);
-            let (low, high) = values.fold((0.0, 0.0), |(a, b): (f64, f64), v| (a.min(v), b.max(v)));
-            Axis::covering(low, high)
-        };
-        let mut names: Vec<&str> = Vec::new();
-        for name in panels.iter().flat_map(|panel| &panel.layers) {
-            if !names.contains(&name.as_str()) {
-                names.push(name);
-            }
-        }
+        let axis = |value: fn(&(f64, f64)) -> f64| Axis::covering_all(points().map(value).filter(|v| is_sensible(*v)));
+        let names = first_seen(panels.iter().flat_map(|panel| &panel.layers).map(String::as_str));
         let axes = [axis(|p| p.0), axis(|p| p.1)];
         Some(Self {
             title,
@@ -189,7 +180,7 @@ impl<'a> Stage<'a> {
         scene.finish()
     }
 
-    /// The way that the means go from one epoch to the next.
+    /// The trajectory of the means from one epoch to the next.
     fn step(&self, from: i64, to: i64) -> String {
         let mut scene = Scene::clear(self.size.0, self.size.1);
         let plane = self.plane();
@@ -249,9 +240,9 @@ impl<'a> Stage<'a> {
 }
 
 /// The layers at an epoch, or at the last one before it that there is.
-fn latest(way: &[MovieEpoch], epoch: i64) -> &[Option<(f64, f64)>] {
-    let after = way.partition_point(|at| at.epoch <= epoch);
-    after.checked_sub(1).map_or(&[], |i| &way[i].layers)
+fn latest(trajectory: &[MovieEpoch], epoch: i64) -> &[Option<(f64, f64)>] {
+    let after = trajectory.partition_point(|at| at.epoch <= epoch);
+    after.checked_sub(1).map_or(&[], |i| &trajectory[i].layers)
 }
 
 #[cfg(test)]

@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::axes::{Axes, Labels};
+use super::axes::{self, Axes, Labels};
 use super::colormap::Colormap;
 use super::epochs::EpochScale;
 use super::infoplane::{PlanePanel, PlanePoint};
 use super::markers;
-use super::sheet::{Frame, GREY, INK, Look};
-use super::svg::{Anchor, Path, Rgb, Scene, Stroke, TextStyle};
-use super::ticks::Axis;
-
-/// Larger than any information: such a value is an overflow and would leave nothing to see of the others.
-const ABSURD: f64 = 1e9;
+use super::sheet::{Frame, INK, Look};
+use super::svg::{Path, Rgb, Scene, Stroke};
+use super::ticks::{Axis, is_sensible};
 
 /// How a panel is drawn.
 pub struct Plane<'a> {
@@ -30,8 +27,7 @@ pub struct Plane<'a> {
 
 /// Whether a point can be drawn.
 pub fn is_drawable(point: &PlanePoint) -> bool {
-    // NaN compares as false.
-    point.i_xt.abs() < ABSURD && point.i_ty.abs() < ABSURD
+    is_sensible(point.i_xt) && is_sensible(point.i_ty)
 }
 
 impl Plane<'_> {
@@ -56,9 +52,7 @@ impl Plane<'_> {
             draw(scene);
         }
         if epochs.is_empty() {
-            let (x, y) = (frame.x + frame.width / 2.0, frame.y + frame.height / 2.0 + 0.36 * self.look.em);
-            let style = TextStyle { size: self.look.em, colour: GREY, anchor: Anchor::Middle, upwards: false };
-            scene.text(x, y, "no finished run", style);
+            axes::draw_note(scene, &self.look, frame, "no finished run");
         }
     }
 

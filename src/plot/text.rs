@@ -11,6 +11,8 @@ const ASCII: [u16; 95] = [
     1024, 1255, 1300, 1126, 1300, 1260, 721, 1300, 1298, 569, 569, 1186, 569, 1995, 1298, 1253, 1300, 1300, 842, 1067, 803, 1298,
     1212, 1675, 1212, 1212, 1075, 1303, 690, 1303, 1716,
 ];
+/// The space at which no line breaks.
+const NO_BREAK: char = '\u{a0}';
 /// Advance of the Latin, Greek and Cyrillic letters beyond ASCII: none is wider.
 const LETTER: f64 = 1.1;
 /// Advance of anything else: the font's widest sign.
@@ -21,7 +23,7 @@ fn advance(c: char) -> f64 {
     let ascii = u32::from(c).checked_sub(32).and_then(|i| ASCII.get(i as usize));
     match (ascii, c) {
         (Some(&units), _) => f64::from(units) / 2048.0,
-        (None, '·') => 651.0 / 2048.0,
+        (None, '·' | NO_BREAK) => 651.0 / 2048.0,
         (None, '\u{2212}') => 1716.0 / 2048.0,
         (None, '⁰' | '⁴'..='⁹' | '¹' | '²' | '³') => 0.41,
         (None, '⁻') => 0.54,
@@ -35,10 +37,11 @@ pub fn width(text: &str, size: f64) -> f64 {
     text.chars().map(advance).sum::<f64>() * size
 }
 
-/// Breaks a text into at most `max_lines` lines no wider than `max_width`: at spaces, else after a joint such as `=` or `_`, else anywhere.
+/// Breaks a text into at most `max_lines` lines no wider than `max_width`: at spaces (not at those without a break), else after a joint such as `=` or `_`, else anywhere.
 /// What does not fit is cut and marked by `…`. White space is normalised; an empty text has no lines.
 pub fn wrap(text: &str, size: f64, max_width: f64, max_lines: usize) -> Vec<String> {
-    let normal = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = text.split(|c: char| c.is_whitespace() && c != NO_BREAK).filter(|word| !word.is_empty());
+    let normal = words.collect::<Vec<_>>().join(" ");
     let mut rest = normal.as_str();
     let mut lines = Vec::new();
     while !rest.is_empty() && lines.len() < max_lines {
@@ -149,6 +152,8 @@ mod tests {
         assert_eq!(wrap("aaaa", 10.0, width("aa", 10.0), 9), ["aa", "aa"]);
         assert_eq!(wrap("one two three four", 10.0, width("one two", 10.0), 2).last().map(|l| l.ends_with('…')), Some(true));
         assert!(wrap(" \n ", 10.0, 50.0, 3).is_empty());
+        assert_eq!(wrap("relu, run\u{a0}12", 10.0, width("relu, run 1", 10.0), 9), ["relu,", "run\u{a0}12"]);
+        assert_eq!(width("a\u{a0}b", 10.0), width("a b", 10.0));
         let room = width("binning, bin_width 0.07 · accuracy", 10.0);
         assert_eq!(
             wrap_parts("binning, bin_width 0.07 · accuracy 0.9 · n = 5", " · ", 10.0, room),

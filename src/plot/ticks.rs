@@ -9,6 +9,15 @@ const NOTHING: f64 = 1e-9;
 /// Decades of a logarithmic axis at most: what lies deeper is drawn at the edge of nothing.
 const MOST_DECADES: i32 = 16;
 
+/// Larger than anything that is measured: such a value is an overflow and would leave nothing to see of the others.
+const ABSURD: f64 = 1e12;
+
+/// Whether a value can be drawn among others.
+pub fn is_sensible(value: f64) -> bool {
+    // NaN compares as false.
+    value.abs() < ABSURD
+}
+
 /// An axis between two limits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
@@ -37,25 +46,31 @@ enum Kind {
 impl Axis {
     /// The axis that starts or ends at 0, or holds it, and covers `low` to `high`, both finite.
     pub fn covering(low: f64, high: f64) -> Self {
-        let low = if low < -NOTHING { low } else { 0.0 };
-        let high = if high > NOTHING { high } else { 0.0 };
-        let high = if low == high { 1.0 } else { high };
-        let step = Step::for_range(high - low, MAX_TICKS, |step| step.spans(low, high));
-        let (first, last) = step.span(low, high);
-        let count = (last - first) as usize + 1;
-        let ticks: Vec<f64> = (0..count).map(|i| step.times(first + i as f64)).collect();
-        let limits = (ticks[0], ticks[count - 1]);
-        Self { ticks, minor: Vec::new(), limits, kind: Kind::Linear(step.decimals()) }
+        Self::round(low, high, i32::MIN)
+    }
+
+    /// [`Axis::covering`] for all of these values, each finite.
+    pub fn covering_all(values: impl Iterator<Item = f64>) -> Self {
+        let (low, high) = values.fold((0.0, 0.0), |(a, b): (f64, f64), v| (a.min(v), b.max(v)));
+        Self::covering(low, high)
     }
 
     /// [`Axis::covering`] for whole numbers: no tick stands between two of them.
     pub fn covering_whole(low: f64, high: f64) -> Self {
-        let (low, high) = (low.min(0.0), if low.min(0.0) == high.max(0.0) { 1.0 } else { high.max(0.0) });
-        let step =
-            Step::for_range(high - low, MAX_TICKS, |step| if step.exponent < 0 { usize::MAX } else { step.spans(low, high) });
+        Self::round(low, high, 0)
+    }
+
+    /// An axis with 0 whose limits are ticks, none finer than the power of ten of this exponent.
+    fn round(low: f64, high: f64, finest: i32) -> Self {
+        let low = if low < -NOTHING { low } else { 0.0 };
+        let high = if high > NOTHING { high } else { 0.0 };
+        let high = if low == high { 1.0 } else { high };
+        let spans = |step: Step| if step.exponent < finest { usize::MAX } else { step.spans(low, high) };
+        let step = Step::for_range(high - low, MAX_TICKS, spans);
         let (first, last) = step.span(low, high);
-        let ticks: Vec<f64> = (0..=(last - first) as usize).map(|i| step.times(first + i as f64)).collect();
-        let limits = (ticks[0], ticks[ticks.len() - 1]);
+        let count = (last - first) as usize + 1;
+        let ticks: Vec<f64> = (0..count).map(|i| step.times(first + i as f64)).collect();
+        let limits = (ticks[0], ticks[count - 1]);
         Self { ticks, minor: Vec::new(), limits, kind: Kind::Linear(step.decimals()) }
     }
 

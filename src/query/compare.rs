@@ -1,5 +1,7 @@
 //! Two records of one id, to the bit: what was committed, and what the same settings give now.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use crate::store::records::{Dependence, Measurement, Training};
@@ -67,9 +69,9 @@ impl Comparer {
     }
 }
 
-/// Where two trainings differ; `parameters` has the number of parameters of each layer, in order.
+/// Where two trainings differ; `layers` says where the parameters of each layer lie.
 #[must_use]
-pub fn trainings(committed: &Training, computed: &Training, parameters: &[usize]) -> Vec<Difference> {
+pub fn trainings(committed: &Training, computed: &Training, layers: &[Range<usize>]) -> Vec<Difference> {
     let mut c = Comparer { record: "training".to_owned(), found: Vec::new() };
     if committed.seed != computed.seed {
         c.note("seed", NOWHERE, committed.seed.to_string(), computed.seed.to_string());
@@ -95,12 +97,13 @@ pub fn trainings(committed: &Training, computed: &Training, parameters: &[usize]
             c.floats("weight_norm", at, Some(one.weight_norm), Some(other.weight_norm));
         }
     }
-    snapshots(&mut c, committed, computed, parameters);
+    snapshots(&mut c, committed, computed, layers);
     c.found
 }
 
-/// Weights: the first differing parameter of each epoch and layer stands for all of them.
-fn snapshots(c: &mut Comparer, committed: &Training, computed: &Training, parameters: &[usize]) {
+/// Weights: the first differing parameter of each epoch and layer stands for all of them; what lies behind the layers are the moving
+/// averages of normalisations.
+fn snapshots(c: &mut Comparer, committed: &Training, computed: &Training, layers: &[Range<usize>]) {
     let (Some(one), Some(other)) = (&committed.snapshots, &computed.snapshots) else {
         // Whether weights are kept is a matter of room, not of results.
         return;
@@ -110,18 +113,18 @@ fn snapshots(c: &mut Comparer, committed: &Training, computed: &Training, parame
     if !c.rows("parameters", &lengths(one), &lengths(other)) {
         return;
     }
+    let trained = layers.iter().map(|layer| layer.end).max().unwrap_or(0);
     for (n, (one, other)) in one.iter().zip(other).enumerate() {
-        let mut start = 0;
-        for (layer, &size) in (0_u32..).zip(parameters) {
-            let end = (start + size).min(one.len());
-            let pairs = one[start..end].iter().zip(&other[start..end]);
+        let of_layers = (0_u32..).zip(layers).map(|(layer, range)| ("parameters", Some(layer), range.clone()));
+        for (column, layer, range) in of_layers.chain([("moving averages", None, trained..one.len())]) {
+            let range = range.start.min(one.len())..range.end.min(one.len());
+            let pairs = one[range.clone()].iter().zip(&other[range]);
             let differing: Vec<(&f32, &f32)> = pairs.filter(|(a, b)| a.to_bits() != b.to_bits()).collect();
             if let Some((a, b)) = differing.first() {
-                let at = Place { epoch: committed.epochs.get(n).copied(), split: None, layer: Some(layer) };
+                let at = Place { epoch: committed.epochs.get(n).copied(), split: None, layer };
                 let text = |value: &f32| format!("{value:?} (the first of {} that differ)", differing.len());
-                c.note("parameters", at, text(a), format!("{b:?}"));
+                c.note(column, at, text(a), format!("{b:?}"));
             }
-            start = end;
         }
     }
 }
@@ -161,6 +164,7 @@ mod tests {
     use super::*;
     use crate::grid::ids::Id;
     use crate::store::records::{GradientRow, MeasureRow, MetricRow, Snapshots};
+    use crate::train::network::Network;
 
     fn training() -> Training {
         let metrics = [0, 9].map(|epoch| MetricRow { epoch, split: Split::Test, loss: 0.5, accuracy: 1.0 });
@@ -177,7 +181,7 @@ mod tests {
     fn equal_records_do_not_differ_and_every_field_is_looked_at() {
         type Change = (&'static str, fn(&mut Training), Option<i64>, Option<u32>);
         let one = training();
-        assert!(trainings(&one, &one.clone(), &[3, 2]).is_empty());
+        assert!(trainings(&one, &one.clone(), &[0..3, 3..5]).is_empty());
         let changes: [Change; 11] = [
             ("seed", |t| t.seed = 4, None, None),
             ("epochs", |t| t.epochs = vec![0], None, None),
@@ -194,13 +198,43 @@ mod tests {
         for (column, change, epoch, layer) in changes {
             let mut other = training();
             change(&mut other);
-            let found = trainings(&one, &other, &[3, 2]);
+            let found = trainings(&one, &other, &[0..3, 3..5]);
             assert_eq!(found.len(), 1, "{column}: {found:?}");
             assert_eq!((found[0].column, found[0].epoch, found[0].layer), (column, epoch, layer));
             assert_ne!(found[0].committed, found[0].computed);
         }
         let kept_elsewhere = Training { snapshots: None, ..training() };
-        assert!(trainings(&one, &kept_elsewhere, &[3, 2]).is_empty());
+        assert!(trainings(&one, &kept_elsewhere, &[0..3, 3..5]).is_empty());
+    }
+
+    #[test]
+    fn a_parameter_is_of_the_layer_that_holds_it() {
+        use crate::train::spec::{Activation, Model, TrainingSpec};
+        for (activation, model) in [
+            (Activation::Prelu, Model::FeedforwardBatchnorm),
+            (Activation::Maxout, Model::FeedforwardBatchnorm),
+            (Activation::Maxout, Model::Feedforward),
+        ] {
+            let spec = TrainingSpec { architecture: vec![4, 3], activation, model, ..TrainingSpec::default() };
+            let network = Network::new(&spec, 5, 2);
+            let snapshots = Snapshots { parameters: vec![network.initial_parameters(0, 0.0)] };
+            let one = Training { epochs: vec![7], snapshots: Some(snapshots), ..training() };
+            let mut places = Vec::new();
+            for (index, layer) in (0_u32..).zip(&network.layers) {
+                // The first weight, and the last thing that the layer learns.
+                let last = layer.scale_range().map_or(layer.slope_range().end, |scale| scale.end + layer.n_out) - 1;
+                places.extend([(layer.kernel_range().start, Some(index)), (last, Some(index))]);
+                places.extend(layer.mean_range().map(|mean| (mean.end + layer.n_out - 1, None)));
+            }
+            for (place, layer) in places {
+                let mut other = one.clone();
+                other.snapshots.as_mut().unwrap().parameters[0][place] += 0.5;
+                let found = trainings(&one, &other, &network.layer_ranges());
+                let column = if layer.is_some() { "parameters" } else { "moving averages" };
+                assert_eq!(found.len(), 1, "{activation:?} {place}: {found:?}");
+                assert_eq!((found[0].column, found[0].epoch, found[0].layer), (column, Some(7), layer), "{activation:?} {place}");
+            }
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub struct Card {
     /// Its place: cohort, experiment, run, seed, training_id.
     #[serde(flatten, serialize_with = "as_map")]
     pub place: Vec<(&'static str, ColumnValue)>,
-    /// ok, failed, lost, oom, missing or running.
+    /// ok, failed, lost, oom, missing, running or not needed.
     pub status: &'static str,
     /// Its settings, in the order of the table `runs`.
     #[serde(serialize_with = "as_map")]
@@ -38,7 +38,7 @@ pub struct Metric {
     pub epoch: i64,
     /// The examples.
     pub split: &'static str,
-    /// Mean cross-entropy, in nats.
+    /// Mean loss (cross-entropy in nats, or squared error), penalties included.
     pub loss: f64,
     /// Share of examples classified right.
     pub accuracy: f64,

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -94,6 +95,14 @@ pub enum ImportError {
         /// Why.
         reason: String,
     },
+    /// The store's file of a cohort could not be read, so that nobody knows whether it is the same.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A cohort's file could not be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -164,7 +173,8 @@ pub fn import(path: &Path, store: &Store, copy: &str, records_only: bool) -> Res
         match fs::read(&file) {
             Ok(kept) if kept == text.as_bytes() => {}
             Ok(_) => return Err(ImportError::OtherCohort { name, path: file }),
-            Err(_) => new.push((name, file, text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => new.push((name, file, text)),
+            Err(source) => return Err(ImportError::Read { path: file, source }),
         }
     }
     let mut imported = merge(path, store)?;

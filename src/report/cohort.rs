@@ -44,8 +44,10 @@ pub struct CohortData {
     pub epochs: Vec<Vec<i64>>,
     /// Names of what was measured: estimator and examples.
     pub views: Vec<String>,
-    /// Names of what tells how layers depend on each other: measure and examples.
+    /// Names of what shows how layers depend on each other: measure and examples.
     pub map_views: Vec<String>,
+    /// What the loss of the experiments is called, with its unit if they have one in common.
+    pub loss: String,
     /// The experiments.
     pub experiments: Vec<ExperimentData>,
 }
@@ -77,14 +79,14 @@ pub struct PlaneData {
     /// Layers.
     pub layers: usize,
     /// What stands for all runs.
-    pub average: WayData,
+    pub average: TrajectoryData,
     /// Single runs, each with its number.
-    pub runs: Vec<(i64, WayData)>,
+    pub runs: Vec<(i64, TrajectoryData)>,
 }
 
-/// A way through the plane: I(X;T) and I(T;Y), epoch by epoch, each layer by layer.
+/// A trajectory in the plane: I(X;T) and I(T;Y), epoch by epoch, each layer by layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct WayData {
+pub struct TrajectoryData {
     /// Place in [`CohortData::epochs`].
     pub epochs: usize,
     /// I(X;T) in bits.
@@ -119,7 +121,7 @@ pub struct CurveData {
     pub epochs: usize,
     /// Accuracy.
     pub accuracy: Packed,
-    /// Loss in nats.
+    /// Loss, as [`CohortData::loss`] says.
     pub loss: Packed,
 }
 
@@ -182,7 +184,7 @@ const EXPLORER: &str = r#"
 <div class="controls"><fieldset id="layers"><legend>Layers</legend></fieldset><fieldset id="runs"><legend>Runs</legend></fieldset></div>
 <div class="charts">
 <figure><svg id="plane" viewBox="0 0 560 420" role="group" aria-label="Information plane: I(T;Y) against I(X;T) of every layer"></svg>
-<figcaption>I(T;Y) against I(X;T), in bits. Lines are the way since the first epoch, points the epoch chosen: large the <span id="average">mean</span> over runs, small single runs.</figcaption></figure>
+<figcaption>I(T;Y) against I(X;T), in bits. Lines are the trajectory since the first epoch, points the epoch chosen: large the <span id="average">mean</span> over runs, small single runs.</figcaption></figure>
 <figure><svg id="curves" viewBox="0 0 560 420" role="img" aria-label="Accuracy and loss over epochs"></svg>
 <figcaption>Accuracy (above) and loss (below), means over runs.</figcaption></figure>
 </div>

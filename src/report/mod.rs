@@ -11,7 +11,7 @@ mod numbers;
 mod overview;
 
 pub use board::{Board, BoardRow, Found, Listing, RunPage, board_page, cohort_board, problem_page, run_page, search_page};
-pub use cohort::{CohortData, CohortReport, CurveData, ExperimentData, MapData, PlaneData, WayData, cohort_page};
+pub use cohort::{CohortData, CohortReport, CurveData, ExperimentData, MapData, PlaneData, TrajectoryData, cohort_page};
 pub use numbers::{Packed, thinned};
 pub use overview::{Card, overview_page};
 

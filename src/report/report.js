@@ -124,7 +124,7 @@
     spots = [];
     const shown = plane();
     if (!shown) {
-      svg.append(shape("text", { x: 280, y: 200, "text-anchor": "middle" }, experiment()?.runs[0] ? "nothing measured in this way" : "no finished run"));
+      svg.append(shape("text", { x: 280, y: 200, "text-anchor": "middle" }, experiment()?.runs[0] ? "nothing measured so" : "no finished run"));
       return;
     }
     const [x, y] = limits();
@@ -204,7 +204,7 @@
     const named = long ? [first, 1, 10, 100, 1000, 10000, 100000].filter((e) => e >= first && e < last * 0.6).concat(last) : axis(first, last, 6).ticks.filter((e) => e >= first && e <= last);
     const back = new Map(named.map((e) => [scale(e), e]));
     const x = { low: scale(first), high: scale(last) > scale(first) ? scale(last) : scale(first) + 1, ticks: [...back.keys()], label: (v) => String(back.get(v)) };
-    for (const [kind, top, unit] of [["accuracy", 14, "accuracy"], ["loss", 214, "loss in nats"]]) {
+    for (const [kind, top, unit] of [["accuracy", 14, "accuracy"], ["loss", 214, data.loss]]) {
       const [low, high] = [Math.min(...curves.map((c) => c[kind].low)), kind === "accuracy" ? 1 : Math.max(...curves.map((c) => c[kind].high))];
       const box = { x: 62, y: top, width: 484, height: 152 };
       const [across, up] = drawAxes(svg, box, { ...x, ticks: top > 200 ? x.ticks : [] }, axis(low, high, 5), [top > 200 ? "epoch" : "", unit]);

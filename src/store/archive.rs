@@ -13,16 +13,15 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::disk::unique_path;
+use super::disk::{Disk, DiskFile, OsDisk, TEMPORARY, create_held};
 use super::error::StoreError;
-use super::frame::{FRAME_HEADER, checksum, frame_header, parse_frame_header};
+use super::frame::{FRAME_HEADER, SEGMENT_HEADER, checksum, file_header, frame_header, parse_file_header, parse_frame_header};
 use super::records::{Kind, Record};
 use crate::grid::ids::Id;
 
 /// Version of the archive's format.
 const FORMAT: u32 = 1;
 const MAGIC: [u8; 8] = *b"\x8Einfoa\r\n";
-const HEADER: usize = 24;
 const COHORT: u8 = 0xC0;
 const END: u8 = 0xCE;
 
@@ -91,7 +90,9 @@ pub enum ArchiveError {
 pub struct ArchiveWriter {
     path: PathBuf,
     temporary: PathBuf,
-    file: BufWriter<File>,
+    disk: Box<dyn Disk>,
+    file: BufWriter<Box<dyn DiskFile>>,
+    bytes: u64,
     frames: u64,
 }
 
@@ -101,15 +102,20 @@ impl ArchiveWriter {
     /// # Errors
     /// [`ArchiveError::Io`].
     pub fn create(path: &Path) -> Result<Self, ArchiveError> {
-        let failed = |source| ArchiveError::Io { action: "create", path: path.to_owned(), source };
-        let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
-        let temporary = unique_path(dir, ".", ".tmp").map_err(failed)?;
-        let file = File::create_new(&temporary).map_err(failed)?;
-        // Where there are locks, `gc` leaves it alone.
-        let _ = file.try_lock();
+        Self::create_on(Box::new(OsDisk), path)
+    }
+
+    /// As [`ArchiveWriter::create`], on a given disk.
+    fn create_on(disk: Box<dyn Disk>, path: &Path) -> Result<Self, ArchiveError> {
+        // Held for as long as it is open, so that `gc` leaves it alone where there are locks.
+        let (temporary, file) = create_held(&*disk, dir_of(path), ".", TEMPORARY).map_err(|source| ArchiveError::Io {
+            action: "create",
+            path: path.to_owned(),
+            source,
+        })?;
         let file = BufWriter::new(file);
-        let mut archive = Self { path: path.to_owned(), temporary, file, frames: 0 };
-        archive.put(&header(FORMAT))?;
+        let mut archive = Self { path: path.to_owned(), temporary, disk, file, bytes: 0, frames: 0 };
+        archive.put(&file_header(MAGIC, FORMAT))?;
         Ok(archive)
     }
 
@@ -139,10 +145,11 @@ impl ArchiveWriter {
     pub fn finish(mut self) -> Result<u64, ArchiveError> {
         let frames = self.frames;
         self.frame(END, 1, Id([0; 16]), &frames.to_le_bytes())?;
-        let written = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
-        let size = written.and_then(|()| self.file.get_ref().metadata()).map_err(|source| self.failed("write", source))?.len();
-        fs::rename(&self.temporary, &self.path).map_err(|source| self.failed("rename a temporary file to", source))?;
-        Ok(size)
+        self.file.flush().and_then(|()| self.file.get_ref().sync_all()).map_err(|source| self.failed("write", source))?;
+        let named = self.disk.rename(&self.temporary, &self.path);
+        named.map_err(|source| self.failed("rename a temporary file to", source))?;
+        self.disk.sync_dir(dir_of(&self.path)).map_err(|source| self.failed("make durable the name of", source))?;
+        Ok(self.bytes)
     }
 
     fn frame(&mut self, kind: u8, schema: u16, id: Id, payload: &[u8]) -> Result<(), ArchiveError> {
@@ -153,6 +160,7 @@ impl ArchiveWriter {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
+        self.bytes += bytes.len() as u64;
         self.file.write_all(bytes).map_err(|source| self.failed("write", source))
     }
 
@@ -168,13 +176,9 @@ impl Drop for ArchiveWriter {
     }
 }
 
-fn header(format: u32) -> [u8; HEADER] {
-    let mut bytes = [0; HEADER];
-    bytes[..8].copy_from_slice(&MAGIC);
-    bytes[8..12].copy_from_slice(&format.to_le_bytes());
-    let check = checksum(&bytes[..16]);
-    bytes[16..].copy_from_slice(&check.to_le_bytes());
-    bytes
+/// The directory of a file.
+fn dir_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."))
 }
 
 /// Gives every entry of the archive at `path` to `each`, in order. Whether the archive is whole is known at its end only: walk it once for
@@ -205,12 +209,11 @@ impl Reader {
         let path = path.to_owned();
         let file = File::open(&path).map_err(|source| ArchiveError::Io { action: "open", path: path.clone(), source })?;
         let mut reader = Self { path, file: BufReader::new(file), offset: 0, next: 0 };
-        let Some(bytes) = reader.take(HEADER)? else { return Err(reader.foreign()) };
-        let format = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
-        match format {
-            _ if bytes != header(format) => Err(reader.foreign()),
-            FORMAT => Ok(reader),
-            found => Err(ArchiveError::Newer { path: reader.path, what: "format", found, supported: FORMAT }),
+        let bytes = reader.take(SEGMENT_HEADER)?;
+        match bytes.and_then(|bytes| parse_file_header(MAGIC, &bytes)) {
+            None => Err(reader.foreign()),
+            Some(FORMAT) => Ok(reader),
+            Some(found) => Err(ArchiveError::Newer { path: reader.path, what: "format", found, supported: FORMAT }),
         }
     }
 
@@ -335,14 +338,33 @@ mod tests {
     fn what_is_newer_or_something_else_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
-        fs::write(&path, header(2)).unwrap();
+        fs::write(&path, file_header(MAGIC, 2)).unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("newer infoplane (format 2"));
         let frame = frame_header(9, 1, Id([1; 16]), b"");
-        fs::write(&path, [&header(1)[..], &frame].concat()).unwrap();
+        fs::write(&path, [&file_header(MAGIC, 1)[..], &frame].concat()).unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("record kind 9"));
         fs::write(&path, "experiment,run\n").unwrap();
         assert!(matches!(read(&path), Err(ArchiveError::Foreign { .. })));
         assert!(matches!(read(&dir.path().join("b")), Err(ArchiveError::Io { .. })));
+    }
+
+    #[test]
+    fn whatever_fails_the_old_file_or_the_new_is_there_and_success_is_durable() {
+        use super::super::disk::faulty::FaultyDisk;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        for fail_at in 0..=5 {
+            fs::write(&path, "old").unwrap();
+            let archive = ArchiveWriter::create_on(Box::new(FaultyDisk::once(fail_at)), &path);
+            let finished = archive.and_then(|mut archive| {
+                archive.record(&small(1))?;
+                archive.finish()
+            });
+            // Create, write, sync, rename, sync of the directory.
+            assert_eq!(finished.is_ok(), fail_at == 5, "operation {fail_at}");
+            assert_eq!(fs::read(&path).unwrap() == b"old", fail_at < 4, "operation {fail_at}");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        }
     }
 
     #[test]

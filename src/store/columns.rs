@@ -1,68 +1,32 @@
 //! The columns of a Parquet file that a person has: numbers and words, in memory. Tables of our own are read elsewhere.
 
-use std::fs::File;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
-use arrow_array::Array;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
-};
-use arrow_schema::DataType;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::Compression;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
-
+use super::foreign::{Foreign, first_null, values};
 use crate::data::columns::{Column, Columns};
 use crate::data::{Limit, Unreadable};
+
+/// Rows of a batch.
+const BATCH: usize = 1024;
 
 /// Reads a file.
 ///
 /// # Errors
 /// [`Unreadable`] if it is no Parquet file, has nulls or columns of other types, or is too large.
 pub fn read(path: &Path, limit: Limit) -> Result<Columns, Unreadable> {
-    guarded(|| read_unguarded(path, limit))
-}
-
-/// Calls the library, which panics at some damage (a negative offset, for one): that is a damaged file, and nothing to print.
-fn guarded<T>(read: impl FnOnce() -> Result<T, Unreadable>) -> Result<T, Unreadable> {
-    // What happens at a panic is settled for the whole process: one reader at a time.
-    static TURN: Mutex<()> = Mutex::new(());
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| ()));
-    let result = panic::catch_unwind(AssertUnwindSafe(read));
-    panic::set_hook(hook);
-    drop(turn);
-    result.unwrap_or_else(|_| Err(Unreadable::new("damaged columns", "a Parquet file")))
-}
-
-fn read_unguarded(path: &Path, limit: Limit) -> Result<Columns, Unreadable> {
-    let wrong = |e: &dyn std::fmt::Display| Unreadable::new(e.to_string(), "a Parquet file");
-    let file = File::open(path).map_err(|e| wrong(&e))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| wrong(&e))?;
-    let names: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
-    if let Some(packing) = foreign_packing(builder.metadata()) {
-        return Err(Unreadable::new(
-            format!("columns packed by {packing}"),
-            "snappy, zstd or no packing: write it again with one of these",
-        ));
-    }
-    let rows = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+    let file = Foreign::open(path)?;
+    let names: Vec<String> = file.columns().map(|(name, _)| name.clone()).collect();
+    let rows = file.rows();
     if !limit.holds(rows, size_of::<f64>() * names.len().max(1)) {
         return Err(Unreadable::new(format!("{rows} rows of {} columns", names.len()), format!("{} bytes in all", limit.0)));
     }
     let mut columns: Vec<Option<Column>> = vec![None; names.len()];
-    for batch in builder.build().map_err(|e| wrong(&e))? {
-        let batch = batch.map_err(|e| wrong(&e))?;
+    file.each_batch(None, BATCH, |batch| {
         for ((column, array), name) in columns.iter_mut().zip(batch.columns()).zip(&names) {
-            if array.null_count() > 0 {
+            if first_null(array.as_ref())?.is_some() {
                 return Err(Unreadable::new(format!("nulls in column `{name}`"), "a value in every row"));
             }
-            let Some(more) = values(array.as_ref()) else {
+            let Some(more) = values(array.as_ref())? else {
                 let found = format!("column `{name}` of type {}", array.data_type());
                 return Err(Unreadable::new(found, "columns of numbers, booleans or text"));
             };
@@ -72,66 +36,17 @@ fn read_unguarded(path: &Path, limit: Limit) -> Result<Columns, Unreadable> {
                 (column, more) => *column = Some(more),
             }
         }
-    }
+        Ok::<(), Unreadable>(())
+    })?;
     Ok(Columns { names, columns: columns.into_iter().map(|column| column.unwrap_or(Column::Numbers(Vec::new()))).collect() })
-}
-
-/// The first packing that nothing here unpacks.
-fn foreign_packing(metadata: &ParquetMetaData) -> Option<String> {
-    let columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
-    let known = |packing| matches!(packing, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_));
-    let packing = columns.map(ColumnChunkMetaData::compression).find(|packing| !known(*packing))?;
-    // `GZIP(GzipLevel(6))`, without the level.
-    let name = format!("{packing:?}").to_lowercase();
-    Some(name.split('(').next().unwrap_or_default().replace("_raw", ""))
-}
-
-/// The values of an array.
-fn values(array: &dyn Array) -> Option<Column> {
-    macro_rules! numbers {
-        ($($kind:pat => $ty:ty),+) => {
-            match array.data_type() {
-                $($kind => Some(Column::Numbers(array.as_primitive::<$ty>().values().iter().map(|&v| v as f64).collect())),)+
-                DataType::Boolean => {
-                    Some(Column::Numbers((0..array.len()).map(|row| f64::from(u8::from(array.as_boolean().value(row)))).collect()))
-                }
-                DataType::Float16 => {
-                    Some(Column::Numbers(array.as_primitive::<Float16Type>().values().iter().map(|&v| f64::from(v)).collect()))
-                }
-                DataType::Decimal128(_, scale) => {
-                    let unit = (0..scale.unsigned_abs()).fold(1.0, |unit, _| unit * 10.0);
-                    let number = |v: &i128| if *scale < 0 { *v as f64 * unit } else { *v as f64 / unit };
-                    Some(Column::Numbers(array.as_primitive::<Decimal128Type>().values().iter().map(number).collect()))
-                }
-                DataType::Utf8View => Some(Column::Words(array.as_string_view().iter().flatten().map(str::to_owned).collect())),
-                DataType::Utf8 => Some(Column::Words(array.as_string::<i32>().iter().flatten().map(str::to_owned).collect())),
-                DataType::LargeUtf8 => Some(Column::Words(array.as_string::<i64>().iter().flatten().map(str::to_owned).collect())),
-                DataType::Dictionary(_, _) => {
-                    let dictionary = array.as_any_dictionary_opt()?;
-                    let keys = dictionary.normalized_keys().into_iter();
-                    match values(dictionary.values().as_ref())? {
-                        Column::Words(words) => keys.map(|key| words.get(key).cloned()).collect::<Option<_>>().map(Column::Words),
-                        Column::Numbers(numbers) => {
-                            keys.map(|key| numbers.get(key).copied()).collect::<Option<_>>().map(Column::Numbers)
-                        }
-                    }
-                }
-                _ => None,
-            }
-        };
-    }
-    numbers!(
-        DataType::Float64 => Float64Type, DataType::Float32 => Float32Type, DataType::Int64 => Int64Type, DataType::Int32 => Int32Type,
-        DataType::Int16 => Int16Type, DataType::Int8 => Int8Type, DataType::UInt64 => UInt64Type, DataType::UInt32 => UInt32Type,
-        DataType::UInt16 => UInt16Type, DataType::UInt8 => UInt8Type
-    )
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
     use std::sync::Arc;
 
+    use arrow_array::types::Float16Type;
     use arrow_array::{
         ArrayRef, ArrowPrimitiveType, BooleanArray, Decimal128Array, DictionaryArray, Float32Array, Int8Array, Int64Array,
         PrimitiveArray, RecordBatch, StringArray, StringViewArray,

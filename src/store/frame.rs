@@ -13,7 +13,7 @@ use crate::grid::ids::Id;
 
 /// Version of the segment format. A reader refuses segments of a later one.
 pub const FORMAT: u32 = 1;
-/// Bytes of a segment's header.
+/// Bytes of a segment's header, and of an archive's.
 pub const SEGMENT_HEADER: usize = 24;
 /// Bytes of a frame's header.
 pub const FRAME_HEADER: usize = 56;
@@ -68,28 +68,36 @@ pub fn checksum_of_many(bytes: &[u8]) -> u64 {
 /// The header of a new segment.
 #[must_use]
 pub fn segment_header() -> [u8; SEGMENT_HEADER] {
-    segment_header_of(FORMAT)
+    file_header(SEGMENT_MAGIC, FORMAT)
 }
 
-fn segment_header_of(format: u32) -> [u8; SEGMENT_HEADER] {
+/// The header of a file that begins with `magic`.
+#[must_use]
+pub fn file_header(magic: [u8; 8], format: u32) -> [u8; SEGMENT_HEADER] {
     let mut bytes = [0; SEGMENT_HEADER];
-    bytes[..8].copy_from_slice(&SEGMENT_MAGIC);
+    bytes[..8].copy_from_slice(&magic);
     bytes[8..12].copy_from_slice(&format.to_le_bytes());
     let check = checksum(&bytes[..16]);
     bytes[16..].copy_from_slice(&check.to_le_bytes());
     bytes
 }
 
-/// Reads the first [`SEGMENT_HEADER`] bytes of a file.
+/// Reads the first [`SEGMENT_HEADER`] bytes of a segment.
 #[must_use]
 pub fn parse_segment_header(bytes: &[u8]) -> SegmentHeader {
-    if bytes.len() < SEGMENT_HEADER || bytes[..8] != SEGMENT_MAGIC || number(&bytes[16..24]) != checksum(&bytes[..16]) {
-        return SegmentHeader::Invalid;
+    match parse_file_header(SEGMENT_MAGIC, bytes) {
+        None => SegmentHeader::Invalid,
+        Some(FORMAT) => SegmentHeader::Valid,
+        Some(format) => SegmentHeader::Newer(format),
     }
-    match u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]) {
-        FORMAT => SegmentHeader::Valid,
-        format => SegmentHeader::Newer(format),
-    }
+}
+
+/// The format of a file that should begin with `magic`, from its first [`SEGMENT_HEADER`] bytes; `None` if these are no such header.
+#[must_use]
+pub fn parse_file_header(magic: [u8; 8], bytes: &[u8]) -> Option<u32> {
+    let bytes = bytes.get(..SEGMENT_HEADER)?;
+    let format = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
+    (bytes == file_header(magic, format)).then_some(format)
 }
 
 /// The header of a frame, for a payload of at most [`MAX_PAYLOAD`] bytes that was not written under a lease.
@@ -178,7 +186,7 @@ mod tests {
 
     #[test]
     fn segment_headers_tell_newer_from_damaged() {
-        assert_eq!(parse_segment_header(&segment_header_of(2)), SegmentHeader::Newer(2));
+        assert_eq!(parse_segment_header(&file_header(SEGMENT_MAGIC, 2)), SegmentHeader::Newer(2));
         for byte in 0..SEGMENT_HEADER {
             let mut bytes = segment_header();
             bytes[byte] ^= 1;

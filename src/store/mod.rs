@@ -58,6 +58,7 @@ pub mod compact;
 mod disk;
 mod error;
 mod footer;
+mod foreign;
 mod frame;
 mod index;
 pub mod lease;

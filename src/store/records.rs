@@ -67,7 +67,7 @@ pub struct MetricRow {
     pub epoch: i64,
     /// Examples it was taken on.
     pub split: Split,
-    /// Mean categorical cross-entropy, in nats.
+    /// Mean loss (cross-entropy in nats, or squared error), penalties included.
     pub loss: f64,
     /// Share of examples classified right, 0 to 1.
     pub accuracy: f64,

@@ -18,6 +18,7 @@ use super::answer::{Answer, Axis, Chart, Column, Series};
 use crate::estimate::edge::{Edge, Profile};
 use crate::estimate::{Pair, PairEstimator, Scratch, Side};
 use crate::math::exec::Exec;
+use crate::math::moments::{Moments, moments};
 use crate::math::rng::{Purpose, Stream};
 
 /// The profiles, with their names.
@@ -59,6 +60,9 @@ struct Row {
     samples: usize,
     /// The estimates, in bits.
     found: Vec<f64>,
+    /// Their mean and standard deviation, NaN where there are too few for it.
+    mean: f64,
+    sd: f64,
 }
 
 /// Runs the study.
@@ -71,8 +75,10 @@ pub fn study(seed: u64, sizes: &Sizes) -> Answer {
         }
     }
     let row = |&((name, profile), dims, samples): &((&'static str, Profile), usize, usize)| {
-        let found = (0..sizes.repeats as u64).filter_map(|repeat| ask(seed, profile, dims, samples, repeat)).collect();
-        Row { profile: name, dims, samples, found }
+        let found: Vec<f64> = (0..sizes.repeats as u64).filter_map(|repeat| ask(seed, profile, dims, samples, repeat)).collect();
+        let moments = moments(&found);
+        let (mean, sd) = (moments.map(|m| m.mean), moments.and_then(Moments::sd));
+        Row { profile: name, dims, samples, found, mean: mean.unwrap_or(f64::NAN), sd: sd.unwrap_or(f64::NAN) }
     };
     let rows: Vec<Row> = cases.par_iter().map(row).collect();
     Answer {
@@ -99,19 +105,6 @@ fn ask(seed: u64, profile: Profile, dims: usize, samples: usize, repeat: u64) ->
     Some(edge.estimate(&pair, Exec::serial(), &mut Scratch::default()).ok()?.value)
 }
 
-impl Row {
-    fn mean(&self) -> f64 {
-        self.found.iter().sum::<f64>() / self.found.len() as f64
-    }
-
-    /// Standard deviation with n − 1; none of a single sample.
-    fn sd(&self) -> f64 {
-        let mean = self.mean();
-        let squares: f64 = self.found.iter().map(|value| (value - mean) * (value - mean)).sum();
-        (squares / (self.found.len() as f64 - 1.0)).sqrt()
-    }
-}
-
 fn columns(rows: &[Row]) -> Vec<Column> {
     let count = |name, value: fn(&Row) -> usize| Column::count(name, rows.iter().map(|row| value(row) as i64).collect());
     let extreme = |name, start: f64, take: fn(f64, f64) -> f64| {
@@ -123,8 +116,8 @@ fn columns(rows: &[Row]) -> Vec<Column> {
         count("examples", |row| row.samples),
         count("repeats", |row| row.found.len()),
         Column::number("truth", rows.iter().map(|_| 0.0)),
-        Column::number("mean", rows.iter().map(Row::mean)),
-        Column::number("sd", rows.iter().map(Row::sd)),
+        Column::number("mean", rows.iter().map(|row| row.mean)),
+        Column::number("sd", rows.iter().map(|row| row.sd)),
         extreme("least", f64::INFINITY, f64::min),
         extreme("most", f64::NEG_INFINITY, f64::max),
     ]
@@ -135,7 +128,7 @@ fn charts(rows: &[Row], sizes: &Sizes) -> Vec<Chart> {
     for (profile, _) in PROFILES {
         let own = |wanted: &dyn Fn(&Row) -> bool, x: fn(&Row) -> usize| -> Vec<(f64, f64)> {
             let own = rows.iter().filter(|row| row.profile == profile && wanted(row));
-            own.map(|row| (x(row) as f64, row.mean())).filter(|(_, y)| y.is_finite()).collect()
+            own.map(|row| (x(row) as f64, row.mean)).filter(|(_, y)| y.is_finite()).collect()
         };
         let by_dims = |&dims: &usize| {
             Series::line(
@@ -166,17 +159,17 @@ fn findings(rows: &[Row], sizes: &Sizes) -> Vec<String> {
     let mut findings = Vec::new();
     for (profile, _) in PROFILES {
         let mean = |dims: usize, samples: usize| {
-            rows.iter().find(|row| (row.profile, row.dims, row.samples) == (profile, dims, samples)).map_or(0.0, Row::mean)
+            rows.iter().find(|row| (row.profile, row.dims, row.samples) == (profile, dims, samples)).map_or(0.0, |row| row.mean)
         };
         let by_dims: Vec<String> = sizes.dims.iter().map(|&dims| format!("{:.2} with {dims}", mean(dims, most))).collect();
         findings.push(format!("{profile}, N = {most}, bits by columns a side, truly 0: {}.", by_dims.join(", ")));
         let own = rows.iter().filter(|row| row.profile == profile);
-        if let Some(worst) = own.max_by(|a, b| a.mean().abs().total_cmp(&b.mean().abs())) {
+        if let Some(worst) = own.max_by(|a, b| a.mean.abs().total_cmp(&b.mean.abs())) {
             let (dims, other) = (worst.dims, if worst.samples == most { least } else { most });
             findings.push(format!(
                 "{profile} is furthest off with {dims} columns and N = {}: {:.2} bits; with N = {other} it is {:.2}.",
                 worst.samples,
-                worst.mean(),
+                worst.mean,
                 mean(dims, other)
             ));
         }

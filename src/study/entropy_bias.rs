@@ -105,8 +105,8 @@ fn findings(rows: &[Row], before: f64) -> Vec<String> {
             row.entropy - row.structured
         )
     }));
-    let greatest = rows.iter().max_by(|a, b| b.entropy.total_cmp(&a.entropy));
-    findings.extend(greatest.map(|row| format!("{} loses most by itself: {:.2} bits.", row.name, before - row.entropy)));
+    let lowest = rows.iter().min_by(|a, b| a.entropy.total_cmp(&b.entropy));
+    findings.extend(lowest.map(|row| format!("{} loses most by itself: {:.2} bits.", row.name, before - row.entropy)));
     findings
 }
 

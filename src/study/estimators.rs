@@ -25,6 +25,7 @@ use super::answer::{Answer, Axis, Chart, Column, Series};
 use crate::estimate::edge::{Edge, Profile};
 use crate::estimate::{Classes, EstimatorSpec, Pair, PairEstimator, Scratch, Side, Values};
 use crate::math::exec::Exec;
+use crate::math::moments::moments;
 use crate::math::rng::{Purpose, Stream};
 
 /// Sizes of the study.
@@ -107,6 +108,8 @@ struct Row {
     truth: f64,
     mean: f64,
     sd: Option<f64>,
+    /// Samples of which there is an estimate.
+    repeats: usize,
 }
 
 /// Runs the study.
@@ -121,7 +124,7 @@ pub fn study(seed: u64, sizes: &Sizes) -> Answer {
     let rows: Vec<Row> = cases.par_iter().flat_map_iter(|&case| of_case(seed, case, sizes.repeats)).collect();
     Answer {
         title: "Estimators on Gaussian samples of known information".to_owned(),
-        columns: columns(&rows, sizes.repeats),
+        columns: columns(&rows),
         charts: charts(&rows, sizes),
         findings: findings(&rows, sizes),
     }
@@ -139,14 +142,9 @@ fn of_case(seed: u64, case: Case, repeats: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     for (method, how) in methods() {
         let values: Vec<f64> = samples.iter().filter_map(|(x, y)| ask(how, case, x, y, &mut scratch)).collect();
-        if values.is_empty() {
-            continue;
-        }
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
-        let sd = (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
-        rows.push(Row { method, case, truth: truth(case), mean, sd });
+        let Some(moments) = moments(&values) else { continue };
+        let (repeats, mean, sd) = (values.len(), moments.mean, moments.sd());
+        rows.push(Row { method, case, truth: truth(case), repeats, mean, sd });
     }
     rows
 }
@@ -190,7 +188,7 @@ fn of_layer(spec: EstimatorSpec, layer: ArrayView2<'_, f64>, exec: Exec, scratch
     spec.of_layer(Values::Double(layer.reversed_axes()), &classes, exec, scratch).ok()?.i_xt
 }
 
-fn columns(rows: &[Row], repeats: usize) -> Vec<Column> {
+fn columns(rows: &[Row]) -> Vec<Column> {
     let number = |name, value: fn(&Row) -> f64| Column::number(name, rows.iter().map(value));
     let count = |name, value: &dyn Fn(&Row) -> usize| Column::count(name, rows.iter().map(|row| value(row) as i64).collect());
     vec![
@@ -198,7 +196,7 @@ fn columns(rows: &[Row], repeats: usize) -> Vec<Column> {
         count("dims", &|row| row.case.dims),
         number("correlation", |row| row.case.correlation),
         count("examples", &|row| row.case.samples),
-        count("repeats", &|_| repeats),
+        count("repeats", &|row| row.repeats),
         number("truth", |row| row.truth),
         number("mean", |row| row.mean),
         number("bias", |row| row.mean - row.truth),

@@ -10,7 +10,7 @@
 //! entropy comes out within 0.15 bits of the input's.
 //!
 //! Where it fails, and why: if a row of Q sums to nearly 0, all edges of that neuron fall together near 0, though its activations do not. All of
-//! them then lie in the two outermost bins and the neuron tells its sign alone. The remedy carries the edges along one direction, (1, 1, 1), and
+//! them then lie in the two outermost bins and the neuron shows its sign alone. The remedy carries the edges along one direction, (1, 1, 1), and
 //! a neuron that is nearly orthogonal to that direction is binned by the scale of a direction that it does not look at. For the same reason the
 //! entropy can come out too large: bins of a row that sums to s are s times as wide as the input's while its activations spread as far, so
 //! for s < 1 they are finer. A thousand examples hardly tell, as most of them have a bin of their own; ten thousand do.
@@ -192,7 +192,7 @@ fn findings(rows: &[Row]) -> Vec<String> {
     let greatest = |sign: f64| failing(sign).map(|row| row.least_sum).fold(0.0, f64::max);
     findings.push(format!(
         "Weighted binning shows more than {TOLERANCE} bits too little for {less} of {} rotations{}: the edges of a neuron with a small row sum fall \
-         together, its activations lie outside of them, and it tells its sign alone.",
+         together, its activations lie outside of them, and it shows its sign alone.",
         rows.len(),
         if less > 0 { format!(", with least row sums of up to {:.2}", greatest(-1.0)) } else { String::new() },
     ));

@@ -128,6 +128,12 @@ impl Network {
         self.layers.iter().map(Layer::n_trained).sum()
     }
 
+    /// Where the trained parameters of each layer lie, side by side from the first parameter on.
+    #[must_use]
+    pub fn layer_ranges(&self) -> Vec<std::ops::Range<usize>> {
+        self.layers.iter().map(|layer| layer.offset..layer.offset + layer.n_trained()).collect()
+    }
+
     /// Length of the parameter vector.
     #[must_use]
     pub fn n_parameters(&self) -> usize {
@@ -205,6 +211,7 @@ mod tests {
         // Kernel, bias, slope, scale, shift of both hidden layers, then the readout.
         let trained = 10 * 12 + 4 * 10 + 3 * 10 + 4 * 3 + 2 * 3 + 2;
         assert_eq!(network.n_trained(), trained);
+        assert_eq!(network.layer_ranges(), [0..160, 160..202, 202..210]);
         assert_eq!(network.layers[0].mean_range(), Some(224..234));
         assert_eq!(network.n_parameters(), 224 + 2 * 13);
         let parameters = network.initial_parameters(0, 0.5);

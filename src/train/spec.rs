@@ -260,6 +260,12 @@ impl Regularization {
         Self { l1: value(0), l2: value(1), dropout: value(2) }
     }
 
+    /// Whether weights are penalised, so that a loss is more than what the readout's errors come to.
+    #[must_use]
+    pub fn penalises(self) -> bool {
+        self.l1 != 0.0 || self.l2 != 0.0
+    }
+
     /// What is on, as in `l2=0.001,dropout=0.2`; `false` where nothing is.
     #[must_use]
     pub fn text(self) -> String {

@@ -187,6 +187,13 @@ pub fn read(files: &Files) -> Result<Sheet, DataError> {
     if files.has_test_files() {
         train = Some(all.labels.len());
         let (test, path) = part(files, "test_")?;
+        // Of two files, the empty one is named.
+        for (part, path) in [(&all, &first), (&test, &path)] {
+            if part.labels.is_empty() {
+                let what = Unreadable::new("no example", "at least one to train on and one to test on");
+                return Err(DataError::Unreadable { path: path.into(), what });
+            }
+        }
         all.append(test).map_err(|what| DataError::Unreadable { path: path.into(), what })?;
     }
     all.into_sheet(train).map_err(|what| DataError::Unreadable { path: first.into(), what })

@@ -3,7 +3,7 @@
 //! Reading order: `serve` (the process that a launcher starts), `orders` (what waits in it), `data` (files → data sets), `execute` (one
 //! task: train, commit, measure, commit), `course` (a training under way, and its checkpoint), `control` (who may stop it), `fenced`
 //! (records under a lease), `measure` (information of all layers at one epoch), `activity` (activations to look at), `look` (where those
-//! of a stored training lie), `provenance` (who ran it, where, with what).
+//! of a stored training lie), `calibrate` (what tasks of a kind cost on this machine), `provenance` (who ran it, where, with what).
 
 pub mod activity;
 pub mod calibrate;

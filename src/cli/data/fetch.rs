@@ -1,5 +1,6 @@
 //! A file from a server or a directory, whole or not at all: what has arrived is kept in a part beside it, so that a later call goes on from
-//! there; its checksum is held against the published one before it gets its name.
+//! there, if it still asks for the same: from the same place, and what stands there is as it was, by the server's word or by the checksum that
+//! is known of the whole. That checksum is held against the published one before the file gets its name.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use md5::{Digest, Md5};
 use ureq::Agent;
 
-/// Tries after a connection that broke off.
+/// Tries in a row that bring nothing, after which it is given up.
 const TRIES: u32 = 4;
 /// Time to reach a server, and for it to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -94,13 +95,16 @@ pub fn md5_of(path: &Path) -> Result<String, FetchError> {
 pub fn fetch(from: &str, to: &Path, md5: Option<&str>, hear: &mut Hear<'_>) -> Result<(), FetchError> {
     let name = to.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let part = to.with_file_name(format!(".{name}.part"));
+    let note = Note(to.with_file_name(format!(".{name}.part-of")));
     if is_url(from) {
-        download(from, &part, hear)?;
+        download(&Wanted { url: from, part: &part, note: &note, checked: md5.is_some() }, hear)?;
     } else if from.contains("://") {
         return Err(FetchError::Scheme(from.to_owned()));
     } else {
+        note.forget();
         copy(Path::new(from), &part, hear)?;
     }
+    note.forget();
     if let Some(expected) = md5 {
         let found = md5_of(&part)?;
         if found != expected {
@@ -109,6 +113,49 @@ pub fn fetch(from: &str, to: &Path, md5: Option<&str>, hear: &mut Hear<'_>) -> R
         }
     }
     place(&part, to)
+}
+
+/// Beside a part: what it is a part of. As long as there is no such note, a part is of nothing.
+struct Note(PathBuf);
+
+impl Note {
+    /// Writes down where a part comes from, and by what the server knows this content from a later one.
+    fn write(&self, url: &str, content: Option<&str>) -> io::Result<()> {
+        fs::write(&self.0, format!("{url}\n{}\n", content.unwrap_or_default()))
+    }
+
+    /// What the server said of the content, empty if nothing, where the part is from `url`.
+    fn content(&self, url: &str) -> Option<String> {
+        let text = fs::read_to_string(&self.0).ok()?;
+        let mut lines = text.lines();
+        (lines.next() == Some(url)).then(|| lines.next().unwrap_or_default().to_owned())
+    }
+
+    fn forget(&self) {
+        // Where it stays, a part beside it is still what it says.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// What is to be downloaded.
+struct Wanted<'a> {
+    url: &'a str,
+    part: &'a Path,
+    note: &'a Note,
+    /// Whether a checksum tells in the end whether it is one file.
+    checked: bool,
+}
+
+impl Wanted<'_> {
+    /// Bytes that are there and may be gone on from, and by what the server knows their content.
+    fn kept(&self) -> (u64, Option<String>) {
+        let content = self.note.content(self.url);
+        match content {
+            Some(content) if !content.is_empty() => (size(self.part), Some(content)),
+            Some(_) if self.checked => (size(self.part), None),
+            _ => (0, None),
+        }
+    }
 }
 
 /// Whether a place is on a server.
@@ -142,20 +189,20 @@ fn copy(from: &Path, part: &Path, hear: &mut Hear<'_>) -> Result<(), FetchError>
     }
 }
 
-/// Downloads into `part`, from where an earlier call stopped; tries again where the connection breaks off while bytes keep coming.
-fn download(url: &str, part: &Path, hear: &mut Hear<'_>) -> Result<(), FetchError> {
+/// Downloads into the part, from where an earlier call stopped; tries again where the connection breaks off while bytes keep coming.
+fn download(wanted: &Wanted<'_>, hear: &mut Hear<'_>) -> Result<(), FetchError> {
     let config = Agent::config_builder().http_status_as_error(false).timeout_connect(Some(PATIENCE));
     let agent: Agent = config.timeout_recv_response(Some(PATIENCE)).build().into();
     let mut tries = 0;
     loop {
-        let before = size(part);
-        match attempt(&agent, url, part, hear)? {
+        let (before, _) = wanted.kept();
+        match attempt(&agent, wanted, hear)? {
             Attempt::Whole => return Ok(()),
             Attempt::Broken(why) => {
-                let kept = size(part);
+                let (kept, _) = wanted.kept();
                 tries = if kept > before { 0 } else { tries + 1 };
-                if tries + 1 >= TRIES {
-                    return Err(FetchError::Broken { url: url.to_owned(), why, kept });
+                if tries >= TRIES {
+                    return Err(FetchError::Broken { url: wanted.url.to_owned(), why, kept });
                 }
                 std::thread::sleep(Duration::from_millis(200 << tries));
             }
@@ -173,11 +220,16 @@ enum Attempt {
     Broken(String),
 }
 
-fn attempt(agent: &Agent, url: &str, part: &Path, hear: &mut Hear<'_>) -> Result<Attempt, FetchError> {
-    let have = size(part);
+fn attempt(agent: &Agent, wanted: &Wanted<'_>, hear: &mut Hear<'_>) -> Result<Attempt, FetchError> {
+    let &Wanted { url, part, note, .. } = wanted;
+    let (have, content) = wanted.kept();
     let mut request = agent.get(url);
     if have > 0 {
         request = request.header("Range", format!("bytes={have}-"));
+        if let Some(content) = content {
+            // A server that has something else by now sends all of it.
+            request = request.header("If-Range", content);
+        }
     }
     let response = match request.call() {
         Ok(response) => response,
@@ -203,8 +255,16 @@ fn attempt(agent: &Agent, url: &str, part: &Path, hear: &mut Hear<'_>) -> Result
         }
         status => return Err(FetchError::Status { url: url.to_owned(), status }),
     };
-    let opened = if start > 0 { OpenOptions::new().append(true).open(part) } else { File::create(part) };
-    let mut file = opened.map_err(io_error(part))?;
+    let mut file = if start > 0 {
+        OpenOptions::new().append(true).open(part).map_err(io_error(part))?
+    } else {
+        note.forget();
+        let file = File::create(part).map_err(io_error(part))?;
+        // A weak tag does not tell whether bytes are the same.
+        let tag = header("etag").filter(|tag| !tag.starts_with("W/")).or_else(|| header("last-modified"));
+        note.write(url, tag.as_deref()).map_err(io_error(&note.0))?;
+        file
+    };
     let mut body = response.into_body().into_reader();
     let (mut there, mut buffer) = (start, vec![0; BUFFER]);
     hear(there, total);

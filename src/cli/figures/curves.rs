@@ -143,8 +143,8 @@ pub fn snr(wanted: &Wanted, runs: bool) -> Result<Vec<Figure>, Failure> {
     Ok(sheets(wanted, "snr", &quantities, sheets_of, (runs, EpochSpread::Log)))
 }
 
-/// Accuracy and loss of the splits that are wanted, in one sheet; none if there are no metrics.
-pub fn accuracy(wanted: &Wanted, runs: bool) -> Result<Vec<Figure>, Failure> {
+/// Accuracy and loss of the splits that are wanted, in one sheet; none if there are no metrics. `loss` is what the loss is called.
+pub fn accuracy(wanted: &Wanted, loss: &str, runs: bool) -> Result<Vec<Figure>, Failure> {
     let mut gathered = Gathered::default();
     for row in read_metrics(&wanted.dir.join("metrics.parquet"))? {
         let row = row?;
@@ -160,7 +160,7 @@ pub fn accuracy(wanted: &Wanted, runs: bool) -> Result<Vec<Figure>, Failure> {
     }
     let mut groups = gathered.finish(runs, |split, _| Split::ALL[split].name().to_owned());
     let title = cut(wanted.cohort.clone(), &mut groups, groups_per_sheet(2), "experiments");
-    let quantities = vec![linear("accuracy", Some(1.0)), linear("loss in nats", None)];
+    let quantities = vec![linear("accuracy", Some(1.0)), linear(loss, None)];
     let svg =
         curves(&CurveFigure { title, word: String::new(), quantities, groups, spread: EpochSpread::Auto, width: wanted.width });
     let name = wanted.split.map_or_else(|| "accuracy".to_owned(), |split| format!("accuracy_{}", split.name()));

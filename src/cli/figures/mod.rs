@@ -14,10 +14,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, Failure};
-use crate::cohort::Cohort;
+use super::load::Loaded;
+use crate::grid::Experiment;
 use crate::plot::{PRINT_SCALE, png};
 use crate::store::replace_file;
-use crate::train::spec::Split;
+use crate::train::spec::{Loss, Split};
 use planes::{Average, PlaneOptions};
 use select::Wanted;
 
@@ -98,10 +99,11 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 /// Draws the figures that every run leaves: the information plane of every split that was measured, `figures/infoplane_SPLIT.png`, the mean
 /// over runs or the median if the cohort says so; and accuracy and loss, `figures/accuracy.png`. Gives the files.
-pub fn draw(cohort: &Cohort, dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub fn draw(loaded: &Loaded, dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let cohort = &loaded.cohort;
     let wanted = Wanted::all(&cohort.name, dir);
     let mut figures = planes::draw(&wanted, &PlaneOptions { average: Average::of(cohort), ..PlaneOptions::default() })?;
-    figures.extend(curves::accuracy(&wanted, false)?);
+    figures.extend(curves::accuracy(&wanted, loss_of(&loaded.grid.experiments), false)?);
     let path = |figure: &Figure| dir.join("figures").join(format!("{}.png", figure.name));
     figures.iter().try_for_each(|figure| figure.write(&path(figure), Format::Png))?;
     Ok(figures.iter().map(path).collect())
@@ -114,6 +116,15 @@ pub const fn examples(split: Split) -> &'static str {
         Split::Test => "test set",
         Split::Full => "all examples",
     }
+}
+
+/// What the loss of these experiments is called: in nats if each of them minimises a cross-entropy and nothing else.
+pub fn loss_of<'a>(experiments: impl IntoIterator<Item = &'a Experiment>) -> &'static str {
+    let is_in_nats = |experiment: &Experiment| {
+        let training = &experiment.settings.training;
+        training.loss == Loss::CategoricalCrossentropy && !training.regularization.penalises()
+    };
+    if experiments.into_iter().all(is_in_nats) { "loss in nats" } else { "loss" }
 }
 
 /// Names of the layers of a network, input side first: numbers from 1, and the readout.
@@ -134,4 +145,26 @@ pub fn cut<T>(title: String, panels: &mut Vec<T>, most: usize, what: &str) -> St
     let all = panels.len();
     panels.truncate(most);
     format!("{title} (first {most} of {all} {what}; --where selects others)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::load::load_all;
+
+    #[test]
+    fn a_loss_is_in_nats_where_all_of_it_is() {
+        for (settings, expected) in [
+            ("[grid]\nlearning_rate = [0.1, 0.2]", "loss in nats"),
+            ("[grid]\nregularization = [false, { l2 = 0.01 }]", "loss"),
+            ("regularization = { dropout = 0.1 }", "loss in nats"),
+            ("[grid]\nloss = [\"categorical_crossentropy\", \"mean_squared_error\"]", "loss"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("a.toml");
+            fs::write(&file, format!("name = \"a\"\n[experiment]\narchitecture = [4, 3]\n{settings}\n")).unwrap();
+            let loaded = load_all(&[file]).unwrap_or_else(|failure| panic!("{}", failure.report())).remove(0);
+            assert_eq!(loss_of(&loaded.grid.experiments), expected, "{settings}");
+        }
+    }
 }

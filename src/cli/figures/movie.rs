@@ -14,15 +14,15 @@ use crate::train::spec::Split;
 /// An experiment and estimator on a split: the split, then the place of its first row in the table.
 type Place = (Split, usize);
 /// Layers by epoch.
-type Way = BTreeMap<i64, Vec<Option<(f64, f64)>>>;
+type Trajectory = BTreeMap<i64, Vec<Option<(f64, f64)>>>;
 
 /// One panel, gathered.
 #[derive(Default)]
 struct Gathered {
     label: String,
     estimator: String,
-    mean: Way,
-    runs: BTreeMap<i64, Way>,
+    mean: Trajectory,
+    runs: BTreeMap<i64, Trajectory>,
 }
 
 /// Makes a movie of every split that is wanted and there.
@@ -71,8 +71,8 @@ pub fn draw(wanted: &Wanted, average: Average) -> Result<Vec<Figure>, Failure> {
     Ok(figures)
 }
 
-fn put(way: &mut Way, epoch: i64, layer: i64, point: Option<(f64, f64)>) {
-    let (layers, layer) = (way.entry(epoch).or_default(), usize::try_from(layer).unwrap_or(0));
+fn put(trajectory: &mut Trajectory, epoch: i64, layer: i64, point: Option<(f64, f64)>) {
+    let (layers, layer) = (trajectory.entry(epoch).or_default(), usize::try_from(layer).unwrap_or(0));
     if layers.len() <= layer {
         layers.resize(layer + 1, None);
     }
@@ -82,15 +82,17 @@ fn put(way: &mut Way, epoch: i64, layer: i64, point: Option<(f64, f64)>) {
 type Accuracies = BTreeMap<String, Vec<(String, Vec<(i64, f64)>)>>;
 
 fn panel_of(gathered: &Gathered, several: bool, accuracies: &Accuracies) -> MoviePanel {
-    let way = |way: &Way| way.iter().map(|(&epoch, layers)| MovieEpoch { epoch, layers: layers.clone() }).collect::<Vec<_>>();
+    let trajectory = |trajectory: &Trajectory| {
+        trajectory.iter().map(|(&epoch, layers)| MovieEpoch { epoch, layers: layers.clone() }).collect::<Vec<_>>()
+    };
     let layers = gathered.mean.values().map(Vec::len).max().unwrap_or(0);
     let estimator = if several { format!(", {}", gathered.estimator) } else { String::new() };
     MoviePanel {
         title: format!("{}{estimator}", gathered.label),
         layers: (0..layers).map(|layer| layer_name(layer, layers)).collect(),
-        mean: way(&gathered.mean),
+        mean: trajectory(&gathered.mean),
         // One run is its mean.
-        runs: if gathered.runs.len() > 1 { gathered.runs.values().map(way).collect() } else { Vec::new() },
+        runs: if gathered.runs.len() > 1 { gathered.runs.values().map(trajectory).collect() } else { Vec::new() },
         accuracy: accuracies.get(&gathered.label).cloned().unwrap_or_default(),
     }
 }

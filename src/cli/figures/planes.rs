@@ -140,7 +140,7 @@ fn of_runs(wanted: &Wanted) -> Result<BTreeMap<Split, Sheet>, Failure> {
         let Some((i_xt, i_ty)) = row.i_xt.zip(row.i_ty) else { continue };
         let sheet = sheets.entry(row.split).or_default();
         let panel = sheet.panel(format!("{label}\n{estimator}\n{params}\n{}", row.run), || {
-            (format!("{label}, run {}", row.run), format!("{estimator} {}", parameters(params)))
+            (format!("{label}, run\u{a0}{}", row.run), format!("{estimator} {}", parameters(params)))
         });
         push(panel, row.layer, PlanePoint { epoch: row.epoch, i_xt, i_ty, spread: None });
     }

@@ -7,14 +7,14 @@ use super::dependence;
 use super::files;
 use crate::aggregate::{EpochMeans, metrics_over_runs};
 use crate::cli::exit::Failure;
-use crate::cli::figures::parameters;
 use crate::cli::figures::planes::Average;
+use crate::cli::figures::{loss_of, parameters};
 use crate::cli::load::{Loaded, Settled};
 use crate::cohort::settings::ColumnValue;
 use crate::query::facts;
 use crate::query::running::Notice;
 use crate::query::status::{CohortStatus, status};
-use crate::report::{CohortData, CohortReport, CurveData, ExperimentData, Packed, PlaneData, WayData, thinned};
+use crate::report::{CohortData, CohortReport, CurveData, ExperimentData, Packed, PlaneData, TrajectoryData, thinned};
 use crate::store::Index;
 use crate::store::tables::{Statistics, read_aggregate, read_measures, read_metrics};
 use crate::train::spec::Split;
@@ -23,7 +23,7 @@ use crate::train::spec::Split;
 const MOST_AVERAGES: usize = 6_000_000;
 /// Numbers of single runs at most, on top.
 const MOST_RUNS: usize = 3_000_000;
-/// Epochs of a way that are worth showing; with fewer it is left out.
+/// Epochs of a trajectory that are worth showing; with fewer it is left out.
 const LEAST_EPOCHS: usize = 12;
 /// Experiments on a page at most.
 const MOST_EXPERIMENTS: usize = 20_000;
@@ -70,6 +70,7 @@ pub fn gather(loaded: &Settled<'_>, index: &Index, live: &[Notice], dir: &Path) 
     report.left_out = left_out.join(" ");
     report.data = CohortData {
         average: average.to_owned(),
+        loss: loss_of(experiments).to_owned(),
         keys: differing.iter().map(|(key, _)| (*key).to_owned()).collect(),
         experiments: experiments
             .iter()
@@ -132,8 +133,8 @@ enum Runs {
     None,
 }
 
-/// Rows of one way: epoch, layer, I(X;T), I(T;Y), by epoch, then by layer.
-type Way = Vec<(i64, usize, Option<f64>, Option<f64>)>;
+/// Rows of one trajectory: epoch, layer, I(X;T), I(T;Y), by epoch, then by layer.
+type Trajectory = Vec<(i64, usize, Option<f64>, Option<f64>)>;
 
 /// The planes on their way onto the page.
 struct Page<'a> {
@@ -154,18 +155,18 @@ impl Page<'_> {
 
     /// Reads what stands for all runs, `value` of them; whether epochs had to be left out.
     fn read_averages(&mut self, path: &Path, value: fn(&Statistics) -> Option<f64>) -> Result<bool, Failure> {
-        let mut ways: BTreeMap<(usize, usize), Way> = BTreeMap::new();
+        let mut trajectories: BTreeMap<(usize, usize), Trajectory> = BTreeMap::new();
         for row in read_aggregate(path)? {
             let row = row?;
             let Some(&place) = self.places.get(row.experiment.as_str()) else { continue };
             let view = self.view(&row.estimator, &row.estimator_params, row.split);
             let layer = usize::try_from(row.layer).unwrap_or(0);
-            ways.entry((place, view)).or_default().push((row.epoch, layer, value(&row.i_xt), value(&row.i_ty)));
+            trajectories.entry((place, view)).or_default().push((row.epoch, layer, value(&row.i_xt), value(&row.i_ty)));
         }
-        let rows: usize = ways.values().map(Vec::len).sum();
+        let rows: usize = trajectories.values().map(Vec::len).sum();
         let share = (MOST_AVERAGES as f64 / (2.0 * rows.max(1) as f64)).min(1.0);
-        for ((place, view), way) in ways {
-            let (layers, average) = self.pack(&way, |epochs| ((epochs as f64 * share) as usize).max(LEAST_EPOCHS));
+        for ((place, view), trajectory) in trajectories {
+            let (layers, average) = self.pack(&trajectory, |epochs| ((epochs as f64 * share) as usize).max(LEAST_EPOCHS));
             self.planes.entry(place).or_default().push(PlaneData { view, layers, average, runs: Vec::new() });
         }
         Ok(share < 1.0)
@@ -180,37 +181,37 @@ impl Page<'_> {
         if share < 1.0 && (longest as f64 * share) < LEAST_EPOCHS as f64 {
             return Ok(Runs::None);
         }
-        let mut ways: BTreeMap<(usize, usize, i64), Way> = BTreeMap::new();
+        let mut trajectories: BTreeMap<(usize, usize, i64), Trajectory> = BTreeMap::new();
         for row in read_measures(path)? {
             let row = row?;
             let Some(&place) = self.places.get(row.experiment.as_str()) else { continue };
             let view = self.view(&row.estimator, &row.estimator_params, row.split);
             let layer = usize::try_from(row.layer).unwrap_or(0);
-            ways.entry((place, view, row.run)).or_default().push((row.epoch, layer, row.i_xt, row.i_ty));
+            trajectories.entry((place, view, row.run)).or_default().push((row.epoch, layer, row.i_xt, row.i_ty));
         }
-        for ((place, view, run), way) in ways {
-            let (_, way) = self.pack(&way, |epochs| (epochs as f64 * share).ceil() as usize);
+        for ((place, view, run), trajectory) in trajectories {
+            let (_, trajectory) = self.pack(&trajectory, |epochs| (epochs as f64 * share).ceil() as usize);
             let planes = self.planes.entry(place).or_default();
             if let Some(plane) = planes.iter_mut().find(|plane| plane.view == view) {
-                plane.runs.push((run, way));
+                plane.runs.push((run, trajectory));
             }
         }
         Ok(if share < 1.0 { Runs::Thinned } else { Runs::All })
     }
 
-    /// Layers of a way, and the way packed, with as many epochs as `most` allows.
-    fn pack(&mut self, way: &Way, most: impl Fn(usize) -> usize) -> (usize, WayData) {
-        let layers = way.iter().map(|(_, layer, ..)| layer + 1).max().unwrap_or(0);
-        let mut epochs: Vec<i64> = way.iter().map(|(epoch, ..)| *epoch).collect();
+    /// Layers of a trajectory, and the trajectory packed, with as many epochs as `most` allows.
+    fn pack(&mut self, trajectory: &Trajectory, most: impl Fn(usize) -> usize) -> (usize, TrajectoryData) {
+        let layers = trajectory.iter().map(|(_, layer, ..)| layer + 1).max().unwrap_or(0);
+        let mut epochs: Vec<i64> = trajectory.iter().map(|(epoch, ..)| *epoch).collect();
         epochs.dedup();
         let kept: Vec<i64> = thinned(epochs.len(), most(epochs.len())).into_iter().map(|i| epochs[i]).collect();
         let (mut x, mut y) = (vec![None; kept.len() * layers], vec![None; kept.len() * layers]);
-        for &(epoch, layer, i_xt, i_ty) in way {
+        for &(epoch, layer, i_xt, i_ty) in trajectory {
             if let Ok(place) = kept.binary_search(&epoch) {
                 (x[place * layers + layer], y[place * layers + layer]) = (i_xt, i_ty);
             }
         }
-        (layers, WayData { epochs: self.epochs.place(kept), x: Packed::new(&x), y: Packed::new(&y) })
+        (layers, TrajectoryData { epochs: self.epochs.place(kept), x: Packed::new(&x), y: Packed::new(&y) })
     }
 }
 

@@ -72,7 +72,7 @@ impl SampleFile {
             if matches!(source, Source::Pipe(_)) {
                 return Err(invalid("Parquet, which is not read from a pipe; expected the file itself".to_owned()));
             }
-            Kind::Table(Format::Parquet(Numbers::open(path).map_err(|e| Failure::from_error(Exit::Invalid, &e))?))
+            Kind::Table(Format::Parquet(Numbers::open(path).map_err(|e| invalid(e.to_string()))?))
         } else {
             Kind::Table(Format::Csv(csv::Layout::find(file).map_err(invalid)?))
         };

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use super::Sink;
+use crate::data::checked_elements;
 use crate::data::npy::Header;
 use crate::data::numbers::Element;
 
@@ -14,8 +15,9 @@ impl Array {
     /// Reads the header of an array, of which so many bytes are there.
     pub fn read(from: &mut impl Read, there: u64) -> Result<Self, String> {
         let header = Header::read(from).map_err(|e| e.to_string())?;
-        let size = header.shape.iter().try_fold(header.element.width(), |all, &length| all.checked_mul(length));
-        match size {
+        let elements = checked_elements(&header.shape);
+        match elements.and_then(|elements| elements.checked_mul(header.element.width())) {
+            Some(0) => Err(format!("no examples: its header announces {:?} numbers", header.shape)),
             Some(size) if size as u64 <= there => Ok(Self(header)),
             _ => {
                 let Header { shape, element, .. } = header;
@@ -31,7 +33,10 @@ impl Array {
     pub fn rows_and_columns(&self) -> Result<(usize, usize), String> {
         match self.0.shape[..] {
             [] => Err("a single number; expected examples × columns".into()),
-            [rows, ref rest @ ..] => Ok((rows, rest.iter().product())),
+            [rows, ref rest @ ..] => match checked_elements(rest) {
+                Some(columns) => Ok((rows, columns)),
+                None => Err(format!("an array of {:?} numbers", self.0.shape)),
+            },
         }
     }
 
@@ -171,8 +176,11 @@ mod tests {
         assert_eq!(read(&file(&header("True", "(2, 3)"), &[1, 4, 2, 5, 3, 6]), &[0, 2]).unwrap(), rows);
         let cube = read(&file(&header("False", "(2, 2, 2)"), &[0, 1, 2, 3, 4, 5, 6, 7]), &[0, 1, 2, 3]).unwrap();
         assert_eq!(read(&file(&header("True", "(2, 2, 2)"), &[0, 4, 2, 6, 1, 5, 3, 7]), &[0, 1, 2, 3]).unwrap(), cube);
-        for bad in ["(3, 99999999999999999999)", "(18446744073709551615, 2)", "()", "x"] {
+        for bad in ["(3, 99999999999999999999)", "(18446744073709551615, 2)", "(0, 18446744073709551615, 2)", "()", "x"] {
             assert!(read(&file(&header("False", bad), &[]), &[]).is_err(), "{bad}");
+        }
+        for empty in ["(0, 2305843009213693952)", "(0,)", "(3, 0)"] {
+            assert!(read(&file(&header("False", empty), &[]), &[]).unwrap_err().starts_with("no examples: "), "{empty}");
         }
         assert!(
             read(&file(&header("False", "(2, 99999999)"), &[1, 2]), &[0])

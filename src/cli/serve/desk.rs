@@ -14,7 +14,7 @@ use serde_json::json;
 use super::super::exit::{Exit, Failure};
 use super::super::load::{self, COPY, Settled};
 use super::super::logs;
-use super::super::progress::duration;
+use super::super::progress::{duration, duration_of};
 use super::super::report::{self, files};
 use super::http::{Answer, Body, Request};
 use super::results::listings;
@@ -214,9 +214,7 @@ fn row_of(status: &CohortStatus, description: &str) -> BoardRow {
         progress.push(format!("{} of {} tasks ended, {at}", notice.ended, notice.tasks));
     }
     progress.extend(status.rate_per_second.map(|rate| format!("{rate:.2} runs a second")));
-    progress.extend(
-        status.eta_seconds.map(|eta| format!("about {} left", duration(std::time::Duration::from_secs_f64(eta.clamp(0.0, 1e9))))),
-    );
+    progress.extend(status.eta_seconds.and_then(duration_of).map(|left| format!("about {} left", duration(left))));
     BoardRow {
         cohort: status.cohort.clone(),
         description: description.to_owned(),

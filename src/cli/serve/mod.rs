@@ -39,8 +39,8 @@ const EVERY: Duration = Duration::from_millis(20);
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   infoplane serve                                  http://127.0.0.1:8787/, for this machine alone
-  infoplane serve --out study --port 0             on any free port, which it tells
-  infoplane serve --bind 0.0.0.0                   for others, too: whoever looks needs the token that it tells
+  infoplane serve --out study --port 0             on any free port, which it prints
+  infoplane serve --bind 0.0.0.0                   for others, too: whoever looks needs the token that it prints
 
 INFOPLANE_TOKEN sets the token; without it one is made up where the address is not this machine's alone. Ctrl-C ends.")]
 pub struct ServeArguments {

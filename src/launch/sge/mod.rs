@@ -12,10 +12,11 @@
 //! STORE/.infoplane/sweeps/SWEEP/sweep.json      what was submitted: cohort, times, where each batch stands
 //!                               tasks.bin       the batches
 //!                               journal.jsonl   intents, job ids, cancellations, the end; appended only
-//!                               job.sh          the script as it was given to qsub
+//!                               job-ARRAY.sh    the script as it was given to qsub, one an array job
 //!                               logs/…          one file for each pilot, bounded
 //! STORE/.infoplane/leases/SWEEP/batch-N@FENCE   who works on a batch
-//!                               watch-N@FENCE   idle pilots that stay to take over from the dead; two at most
+//!                               watch-CLASS-PLACE@FENCE
+//!                                               idle pilots that stay to take over from the dead; two at most of each class of memory
 //!                               tables@FENCE    who makes the tables
 //! ```
 //!

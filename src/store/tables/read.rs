@@ -49,7 +49,7 @@ pub struct MetricsRow {
     pub epoch: i64,
     /// Examples it was taken on.
     pub split: Split,
-    /// Mean categorical cross-entropy, in nats.
+    /// Mean loss (cross-entropy in nats, or squared error), penalties included.
     pub loss: f64,
     /// Share of examples classified right.
     pub accuracy: f64,

@@ -190,7 +190,7 @@ pub mod aggregate {
     use super::*;
     use crate::store::tables::AggregateRow;
 
-    /// Names of the five statistics of a quantity, in order.
+    /// Columns of the five statistics of a quantity, by their names.
     const fn statistics(names: [&'static str; 5]) -> [Column; 5] {
         let [mean, median, sd, sem, ci95] = names;
         [

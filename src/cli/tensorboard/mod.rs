@@ -1,7 +1,9 @@
 //! `infoplane tensorboard`: curves and activities of a cohort's runs, for TensorBoard.
 //!
 //! A run and a split is a run of TensorBoard: loss and accuracy, gradients, information. Beside the curves of the test examples lie their
-//! activations at the last epoch, with the classes, for its projector.
+//! activations at the last epoch, with the classes, for its projector. `events` is the form of its files.
+
+mod events;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,13 +17,13 @@ use super::exit::{Exit, Failure};
 use super::load::{self, Settled};
 use super::print::shell_word;
 use crate::grid::Experiment;
-use crate::plot::events::{self, Scalar};
 use crate::query::RunRef;
 use crate::store::records::{Dependence, Training};
 use crate::store::{Index, Store, replace_file};
 use crate::train::spec::Split;
 use crate::worker::activity;
 use crate::worker::serve::chain;
+use events::Scalar;
 
 /// Repeats of an experiment that a cohort's `tensorboard = true` writes at most.
 pub const REPEATS: u32 = 10;
@@ -29,6 +31,8 @@ pub const REPEATS: u32 = 10;
 const MOST_EXAMPLES: usize = 2000;
 /// Pairs of units of a layer that have a curve each at most.
 const MOST_PAIRS: usize = 100;
+/// Bytes of a directory's name that a label gives at most; file systems take 255.
+const MOST_NAME: usize = 100;
 /// Name of an event file; TensorBoard knows it by its beginning.
 const EVENTS: &str = "events.out.tfevents.0.infoplane";
 
@@ -93,10 +97,11 @@ pub fn write(
     Ok(written)
 }
 
-/// A label as the name of a directory.
+/// A label as the name of a directory, cut between characters.
 fn directory(label: &str) -> String {
     let keep = |c: char| if c.is_alphanumeric() || " ._-=,()[]{}".contains(c) { c } else { '_' };
-    let name: String = label.chars().map(keep).take(100).collect();
+    let mut name: String = label.chars().map(keep).collect();
+    name.truncate(name.floor_char_boundary(MOST_NAME));
     if name.trim_matches('.').is_empty() { format!("experiment{name}") } else { name }
 }
 
@@ -198,4 +203,21 @@ fn projector(run: &RunRef<'_>, training: &Training, to: &Path) -> Result<(), Fai
     activity.classes.iter().enumerate().for_each(|(example, class)| metadata.push_str(&format!("{class}\t{example}\n")));
     save(&to.join("metadata.tsv"), metadata.as_bytes())?;
     save(&to.join("projector_config.pbtxt"), config.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_the_name_of_a_directory_on_any_file_system() {
+        assert_eq!(directory("activation_fn=relu, a/b"), "activation_fn=relu, a_b");
+        assert_eq!(directory(".."), "experiment..");
+        // Three bytes a character.
+        let long = directory(&"学".repeat(200));
+        assert_eq!(long, "学".repeat(33));
+        let dir = tempfile::tempdir().unwrap();
+        save(&dir.path().join(format!("{long}-123456")).join("file"), b"x")
+            .unwrap_or_else(|failure| panic!("{}", failure.report()));
+    }
 }
