@@ -102,7 +102,12 @@ impl Table {
         // A word above a word is no name, then.
         let is_above_word = |at: usize| second.get(at).is_some_and(|field| number(field).is_none());
         let is_labelled = others_are_numbers && by_number.is_some_and(is_above_word);
-        let is_header = header::first(&texts) == First::Names && !is_labelled;
+        let counts_above_reals = || second.iter().any(|field| str::from_utf8(field).is_ok_and(header::is_written_as_real));
+        let is_header = match header::first(&texts) {
+            First::Names => !is_labelled,
+            First::Unclear => counts_above_reals(),
+            First::Example => false,
+        };
         if !is_header && let Some(at) = is_number.iter().position(|is_number| !is_number).filter(|&at| Some(at) != by_number) {
             let field = if fields[at].is_empty() { "nothing".to_owned() } else { format!("`{}`", shown(&record[at])) };
             let found = format!("line {line}, column `column {at}`: {field}");
@@ -209,13 +214,15 @@ mod tests {
         let numbers = of("7,0.5\n-1,1e-3\n", "0").unwrap();
         assert_eq!((numbers.rows[1].0[0], &numbers.labels), (1e-3, &Labels::Numbers(vec![7.0, -1.0])));
         // Columns that are numbered, as pandas does.
-        for text in ["0,1,2\n7,5,0\n8,6,1\n", "0,1,kind\n7,5,0\n8,6,1\n"] {
+        for text in ["0,1,2\n7.0,5.0,0\n8.0,6.0,1\n", "0,1,kind\n7,5,0\n8,6,1\n"] {
             let part = of(text, "2").unwrap();
             assert_eq!((part.rows.len(), part.rows[0].0[..2].to_vec()), (2, vec![7.0, 5.0]), "{text}");
         }
         for text in ["1,2,cat\n3,4,dog\n", "0,1,cat\n3,4,dog\n"] {
             assert_eq!(of(text, "2").unwrap().rows.len(), 2, "{text}");
         }
+        // As few as that may be an example.
+        assert_eq!(of("0,1,2\n7,5,0\n8,6,1\n", "2").unwrap().rows.len(), 3);
         // A number among words is a word.
         assert_eq!(of("5,1\n0,a\n", "1").unwrap().into_sheet(None).unwrap().class_names, ["1", "a"]);
     }

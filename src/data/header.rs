@@ -1,8 +1,9 @@
 //! Whether the first line of a table in text names its columns: one rule for cohorts' data and for samples.
 //!
-//! A header is a line in which no field is a number. pandas numbers the columns that have no names, so a line that counts, `0,1,2`, is a
-//! header, too, also among words (`0,1,y`) or behind the empty name of an index (`,0,1`). Every other line with a number is an example:
-//! where one of its fields is missing or a word, that is an error of this field, and no reason to lose the line.
+//! A header is a line in which no field is a number. pandas numbers the columns that have no names, so a line that counts, `0,1,2,3`, is
+//! a header, too, also among words (`0,1,y`) or behind the empty name of an index (`,0,1`). A short one may as well be an example of whole
+//! numbers: `0,1,2` alone is a header only above a number written with a fraction. Every other line with a number is an example: where
+//! one of its fields is missing or a word, that is an error of this field, and no reason to lose the line.
 
 /// What a first line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,9 +12,12 @@ pub enum First {
     Names,
     /// The first example.
     Example,
-    /// A single `0`: the name of pandas' only column if the number below it is written with a fraction, else an example.
-    Zero,
+    /// Counts from 0 and is short: names as pandas gives them if a number below is written with a fraction, else an example.
+    Unclear,
 }
+
+/// Fields from which on nobody's first example counts from 0.
+const LONG: usize = 4;
 
 /// What stands in a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +57,7 @@ pub fn is_written_as_real(text: &str) -> bool {
 /// What a line of these fields is, if it is the first of a table.
 #[must_use]
 pub fn first(fields: &[&str]) -> First {
-    let mut numbers = 0;
+    let mut numbers: usize = 0;
     let (mut counts, mut words, mut others) = (true, 0, 0);
     for (place, field) in fields.iter().enumerate() {
         match Field::of(field) {
@@ -69,7 +73,7 @@ pub fn first(fields: &[&str]) -> First {
     match (numbers, words) {
         (0, 0) => First::Example,
         (0, _) => First::Names,
-        (1, 0) if counts && fields.len() == 1 => First::Zero,
+        (1.., 0) if counts && numbers == fields.len() && numbers < LONG => First::Unclear,
         _ if counts && numbers > 1 && others == 0 => First::Names,
         _ => First::Example,
     }
@@ -86,10 +90,13 @@ mod tests {
             (",a,b", First::Names),
             ("a,none,b", First::Names),
             ("2020-01-01,2020-01-02", First::Names),
-            ("0,1", First::Names),
+            ("0,1", First::Unclear),
+            ("0,1,2", First::Unclear),
+            ("0,1,2,3", First::Names),
+            (",0,1", First::Names),
             ("0,1,2,y", First::Names),
             (",0,1,2", First::Names),
-            ("0", First::Zero),
+            ("0", First::Unclear),
             ("1,2,3", First::Example),
             ("0,2", First::Example),
             ("0.0,1.0", First::Example),

@@ -98,7 +98,7 @@ fn help() -> String {
   infoplane estimate binning layers.npz --y y --bootstrap 200 --permutations 500
 
 The format of FILE is told from its content. In text (CSV) a first line in which no field is a number is a header, and so is one that counts as \
-pandas does, 0,1,2 or 0,1,y; any other is an example. --x and --y are the name of an array in an .npz (default x; with columns: name[0..3]), or columns \
+pandas does: 0,1,2,3 or 0,1,y, and 0,1 above a number with a fraction; any other is an example. --x and --y are the name of an array in an .npz (default x; with columns: name[0..3]), or columns \
 elsewhere: numbers, half-open ranges, names. Labels are integers, of any sign, or one-hot rows. Numbers in single precision (float32) are binned in single \
 precision, all others in double, as NumPy would.
 

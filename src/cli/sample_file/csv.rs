@@ -36,14 +36,14 @@ impl Layout {
                 let fields: Vec<&str> = first.fields(line).collect();
                 let kind = header::first(&fields);
                 let names = (kind != First::Example).then(|| fields.iter().map(|&field| field.to_owned()).collect());
-                (first.columns, undecided) = (fields.len(), kind == First::Zero);
+                (first.columns, undecided) = (fields.len(), kind == First::Unclear);
                 first.rows = usize::from(names.is_none());
                 first.names = names;
                 layout = Some(first);
                 return Ok(());
             };
             layout.rows += 1;
-            if std::mem::take(&mut undecided) && !layout.fields(line).all(header::is_written_as_real) {
+            if std::mem::take(&mut undecided) && !layout.fields(line).any(header::is_written_as_real) {
                 layout.take_header_back();
             }
             Ok(())
@@ -167,7 +167,7 @@ mod tests {
     fn with_and_without_a_header() {
         for text in [
             "a,b,y\n1,2,0\n3,4,1\n",
-            "0,1,2\n1,2,0\n3,4,1\n",
+            "0,1,2\n1.0,2.0,0\n3.0,4.0,1\n",
             "0,1,y\n1,2,0\n3,4,1\n",
             "% comment\n1 2 0\n\n3  4 1",
             "1;2;0\r\n3;4;1\r\n",
@@ -176,7 +176,8 @@ mod tests {
             assert_eq!(read(text, &[0, 2, 0]).unwrap(), [[1.0, 0.0, 1.0], [3.0, 1.0, 3.0]], "{text}");
         }
         assert_eq!(Layout::find(&b"a,b\n1,2"[..]).unwrap().names.unwrap(), ["a", "b"]);
-        // One column: pandas calls it 0; below it stand numbers with a fraction.
+        // Few columns: a header of pandas if numbers with a fraction stand below, else an example.
+        assert_eq!(read("0,1\n1,0\n", &[1]).unwrap(), [[1.0], [0.0]]);
         assert_eq!(read("0\n0.25\n1.0\n", &[0]).unwrap(), [[0.25], [1.0]]);
         assert_eq!(read("0\n1\n0\n", &[0]).unwrap(), [[0.0], [1.0], [0.0]]);
         assert_eq!(read("0\n", &[0]).unwrap(), [[0.0]]);
