@@ -271,9 +271,14 @@ macro_rules! parameters {
             $(#[doc = $meaning] pub $name: $field,)*
         }
 
+        impl $ty {
+            /// What holds where nothing is said.
+            pub const DEFAULT: Self = Self { $($name: $default,)* };
+        }
+
         impl Default for $ty {
             fn default() -> Self {
-                Self { $($name: $default,)* }
+                Self::DEFAULT
             }
         }
 

@@ -13,8 +13,8 @@ use super::bins::Bins;
 use super::bounds::Noise;
 use super::bspline::Bspline;
 use super::dcor::Dcor;
-use super::edge::{Edge, Profile};
-use super::kde::{Kde, Kernel};
+use super::edge::Edge;
+use super::kde::Kde;
 use super::ksg::Ksg;
 use super::mixed_ksg::MixedKsg;
 use super::params::{Conflict, Parameter, Parameters, Value};
@@ -119,70 +119,70 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "edge",
         meaning: "EDGE: randomised hashing into buckets that follow the data (Noshad, Zeng & Hero)",
-        default: EstimatorSpec::Edge(Edge { profile: Profile::DeepBottleneck, seed: 0, bound: None }),
+        default: EstimatorSpec::Edge(Edge::DEFAULT),
         range: None,
         files: Takes::SidesOrClasses,
     },
     Method {
         name: "weighted_binning",
         meaning: "binning with bins of the input, carried through the network",
-        default: EstimatorSpec::WeightedBinning(WeightedBinning { edges: 50 }),
+        default: EstimatorSpec::WeightedBinning(WeightedBinning::DEFAULT),
         range: None,
         files: Takes::Nothing,
     },
     Method {
         name: "ksg1",
         meaning: "Kraskov, Stögbauer & Grassberger's nearest neighbours, algorithm 1, for continuous data",
-        default: EstimatorSpec::Ksg1(Ksg { k: 3, standardise: false, noise: None }),
+        default: EstimatorSpec::Ksg1(Ksg::DEFAULT),
         range: None,
         files: Takes::Sides,
     },
     Method {
         name: "ksg2",
         meaning: "their algorithm 2",
-        default: EstimatorSpec::Ksg2(Ksg { k: 3, standardise: false, noise: None }),
+        default: EstimatorSpec::Ksg2(Ksg::DEFAULT),
         range: None,
         files: Takes::Sides,
     },
     Method {
         name: "mixed_ksg",
         meaning: "Gao et al.'s nearest neighbours for continuous, discrete and mixed data",
-        default: EstimatorSpec::MixedKsg(MixedKsg { k: 5 }),
+        default: EstimatorSpec::MixedKsg(MixedKsg::DEFAULT),
         range: None,
         files: Takes::Sides,
     },
     Method {
         name: "kde",
         meaning: "kernel density estimation with classes: I(T;Y)",
-        default: EstimatorSpec::Kde(Kde { kernel: Kernel::Gaussian, bandwidth: None, leave_one_out: false }),
+        default: EstimatorSpec::Kde(Kde::DEFAULT),
         range: None,
         files: Takes::SideAndClasses,
     },
     Method {
         name: "dcor",
         meaning: "distance correlation",
-        default: EstimatorSpec::Dcor(Dcor { unbiased: false, every: None }),
+        default: EstimatorSpec::Dcor(Dcor::DEFAULT),
         range: None,
         files: Takes::Sides,
     },
     Method {
         name: "svcca",
         meaning: "canonical correlations of the main directions (SVCCA)",
-        default: EstimatorSpec::Svcca(Svcca { variance: 0.99, every: None }),
+        default: EstimatorSpec::Svcca(Svcca::DEFAULT),
         range: None,
         files: Takes::Sides,
     },
     Method {
         name: "bspline",
         meaning: "Daub's B-spline binning of two columns",
-        default: EstimatorSpec::Bspline(Bspline { bins: 10, order: 3, every: None }),
+        default: EstimatorSpec::Bspline(Bspline::DEFAULT),
         range: None,
         files: Takes::Sides,
     },
     Method {
         name: "adaptive",
         meaning: "Darbellay & Vajda's adaptive partitioning of two columns",
-        default: EstimatorSpec::Adaptive(Adaptive { critical: 7.815, every: None }),
+        default: EstimatorSpec::Adaptive(Adaptive::DEFAULT),
         range: None,
         files: Takes::Sides,
     },
@@ -196,9 +196,9 @@ trait Visitor {
 
 impl EstimatorSpec {
     /// Bin width when a cohort does not say.
-    pub const DEFAULT_BIN_WIDTH: f64 = 0.07;
+    pub const DEFAULT_BIN_WIDTH: f64 = Width::DEFAULT.bin_width;
     /// Noise variance when a cohort does not say.
-    pub const DEFAULT_NOISE_VARIANCE: f64 = 1e-3;
+    pub const DEFAULT_NOISE_VARIANCE: f64 = Noise::DEFAULT.noise_variance;
 
     fn visit<V: Visitor>(&self, visitor: V) -> V::Output {
         match *self {
